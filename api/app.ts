@@ -1,0 +1,63 @@
+import express, { type Express, type RequestHandler, Router } from 'express';
+import helmet from 'helmet';
+import type { Admission } from '../shared/admission/index.ts';
+import type { TokenVerifier } from '../shared/auth/verify.ts';
+import type { ApiSettings } from '../shared/config.ts';
+import type { Queries } from '../shared/database/index.ts';
+import type { SetDriverStatus } from '../shared/driver-status/index.ts';
+import type { Health } from '../shared/health.ts';
+import type { Publisher } from '../shared/messages/publisher.ts';
+import type { Logger } from '../shared/telemetry/log.ts';
+import { authenticate } from './middleware/authenticate.ts';
+import { refuseOtherMethods } from './middleware/methods.ts';
+import { limitRate } from './middleware/rate-limit.ts';
+import { problemHandler, refuse } from './problem.ts';
+import { driverReads } from './routes/driver-reads.ts';
+import { driverWrites } from './routes/driver-writes.ts';
+import { healthRoutes } from './routes/health.ts';
+
+export type ApiOptions = {
+  settings: ApiSettings;
+  verifier: TokenVerifier;
+  admission: Admission;
+  setDriverStatus: SetDriverStatus;
+  publisher: Publisher;
+  queries: Queries;
+  health: Health;
+  log: Logger;
+};
+
+/** Positions are nobody's to keep on the way. */
+const noStore: RequestHandler = (_request, response, next) => {
+  response.setHeader('Cache-Control', 'no-store');
+  next();
+};
+
+/** REST, put together. */
+export function createApp(options: ApiOptions): Express {
+  const { settings, verifier, queries, health, log } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', settings.trustProxy);
+  app.use(helmet());
+  healthRoutes(app, health);
+
+  const v1 = Router();
+  driverReads(v1, { queries, driverStaleAfterMs: settings.driverStaleAfterMs });
+  driverWrites(v1, options);
+  app.use(
+    '/v1',
+    noStore,
+    limitRate(settings.rateLimitPerMinute),
+    authenticate(verifier),
+    v1,
+    refuseOtherMethods(v1),
+  );
+
+  app.use(refuseOtherMethods(app.router as unknown as Router), () => {
+    throw refuse({ code: 'NOT_FOUND', message: 'there is no such resource' });
+  });
+  app.use(problemHandler(log));
+  return app;
+}

@@ -1,0 +1,63 @@
+import { STATUS_CODES } from 'node:http';
+import type { NextFunction, Request, Response } from 'express';
+import { errorCatalogue, FleetcastError, type Refusal } from '../shared/errors.ts';
+import type { Logger } from '../shared/telemetry/log.ts';
+
+/** RFC 9457. `type` is a URN: the code says what it is, and nothing has to be fetched. */
+export function sendProblem(response: Response, refusal: Refusal): void {
+  const { code, message, errors, retryAfterMs } = refusal;
+  const { status, title } = errorCatalogue[code];
+  if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="fleetcast"');
+  if (retryAfterMs !== undefined)
+    response.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  response
+    .status(status)
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        type: `urn:fleetcast:problem:${code}`,
+        title,
+        status,
+        code,
+        detail: message,
+        ...(errors === undefined ? {} : { errors }),
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      }),
+    );
+}
+
+export const refuse = (refusal: Refusal) => new FleetcastError(refusal);
+
+type HttpError = Error & { status?: number; type?: string };
+
+/** What Express and its parsers throw. */
+function refusalOf(error: HttpError): Refusal | undefined {
+  if (error instanceof FleetcastError) return error.refusal;
+  switch (error.type) {
+    case 'entity.too.large':
+      return { code: 'PAYLOAD_TOO_LARGE', message: 'the body is larger than this resource takes' };
+    case 'entity.parse.failed':
+      return {
+        code: 'INVALID_PAYLOAD',
+        message: 'the body is not JSON',
+        errors: [{ path: '', message: 'must be well-formed JSON' }],
+      };
+    case 'encoding.unsupported':
+    case 'charset.unsupported':
+      return { code: 'UNSUPPORTED_MEDIA_TYPE', message: error.message };
+  }
+  if (error.status !== undefined && error.status >= 400 && error.status < 500)
+    return { code: 'INVALID_PARAMETER', message: STATUS_CODES[error.status] ?? 'the request is malformed' };
+  return undefined;
+}
+
+/** The last stop of every error: one problem document, and never a stack trace. */
+export function problemHandler(log: Logger) {
+  return (error: HttpError, request: Request, response: Response, next: NextFunction): void => {
+    const refusal = refusalOf(error);
+    if (refusal === undefined)
+      log.error({ err: error, method: request.method, path: request.path }, 'request failed');
+    if (response.headersSent) return next(error);
+    sendProblem(response, refusal ?? { code: 'INTERNAL', message: 'the request could not be handled' });
+  };
+}

@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import type { AedesOptions, AuthenticateError, ConnectPacket } from 'aedes';
+import type { Identity } from '../shared/auth/identity.ts';
+import { TokenError } from '../shared/auth/token-error.ts';
+import type { TokenVerifier } from '../shared/auth/verify.ts';
+import type { Logger } from '../shared/telemetry/log.ts';
+import type { Metrics } from '../shared/telemetry/metrics.ts';
+import { AckQueue } from './ack-queue.ts';
+import type { ConnectionLimit } from './connection-limit.ts';
+import { limits } from './limits.ts';
+import type { LoginRefusal, SessionClient } from './session.ts';
+import type { SessionExpiry } from './session-expiry.ts';
+
+export type AuthenticateOptions = {
+  verifier: TokenVerifier;
+  connections: ConnectionLimit;
+  expiry: SessionExpiry;
+  metrics: Metrics;
+  log: Logger;
+};
+
+const IDENTIFIER_REJECTED = 2;
+const SERVER_UNAVAILABLE = 3;
+const BAD_TOKEN = 4;
+const NOT_NOW = 5;
+
+/**
+ * CONNECT: the password is a token; the client id gets the user's own name space, so that nobody can take over another
+ * user's session. Aedes can answer with a code only in `authenticate`, but the client id has to be rewritten before: the first hook
+ * decides and remembers, the second answers.
+ */
+export function createAuthentication(
+  options: AuthenticateOptions,
+): Pick<AedesOptions, 'preConnect' | 'authenticate'> {
+  const { verifier, connections, expiry, metrics, log } = options;
+
+  async function identify(client: SessionClient, packet: ConnectPacket): Promise<void> {
+    const refusal = clientIdProblem(packet);
+    if (refusal !== undefined) {
+      client.refusal = refusal;
+      return;
+    }
+    try {
+      const identity = await withTimeout(verifier.verify(packet.password?.toString() ?? ''));
+      client.session = { identity, transport: client.transport ?? 'TCP', acks: new AckQueue() };
+      packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
+    } catch (error) {
+      client.refusal = refusalOf(error);
+      if (client.refusal.returnCode === SERVER_UNAVAILABLE)
+        log.error({ err: error }, 'tokens can not be checked');
+    }
+  }
+
+  function open(client: SessionClient): LoginRefusal | undefined {
+    const { session } = client;
+    if (client.refusal !== undefined || session === undefined)
+      return client.refusal ?? { returnCode: BAD_TOKEN, result: 'bad_token', message: 'no token' };
+    const { identity, transport } = session;
+    if (client.closed || client.conn.destroyed)
+      return {
+        returnCode: SERVER_UNAVAILABLE,
+        result: 'gone',
+        message: 'closed while its token was checked',
+      };
+    const release = identity.role === 'DRIVER' ? connections.take(identity.sub, client.id) : () => undefined;
+    if (release === undefined)
+      return {
+        returnCode: NOT_NOW,
+        result: 'connection_limit',
+        message: 'too many connections of this driver',
+      };
+    const labels = { transport, role: identity.role };
+    metrics.connections.inc(labels);
+    expiry.watch(client, identity.expiresAt);
+    client.conn.once('close', () => {
+      release();
+      expiry.forget(client);
+      metrics.connections.dec(labels);
+      log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
+    });
+    log.debug(
+      { sub: identity.sub, role: identity.role, clientId: client.id, transport },
+      'connection opened',
+    );
+    return undefined;
+  }
+
+  return {
+    preConnect(client, packet, callback) {
+      identify(client as SessionClient, packet).then(
+        () => callback(null, true),
+        (error: Error) => callback(error, false),
+      );
+    },
+
+    authenticate(client, _username, _password, callback) {
+      const refusal = open(client as SessionClient);
+      metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
+      if (refusal === undefined) return callback(null, true);
+      const { remoteAddress, session } = client as SessionClient;
+      log.info(
+        { result: refusal.result, reason: refusal.message, sub: session?.identity.sub, remoteAddress },
+        'login refused',
+      );
+      callback(
+        Object.assign(new Error(refusal.message), { returnCode: refusal.returnCode }) as AuthenticateError,
+        null,
+      );
+    },
+  };
+}
+
+function clientIdProblem({ clientId, clean, protocolVersion }: ConnectPacket): LoginRefusal | undefined {
+  const longest = protocolVersion === 3 ? limits.maxClientIdLength31 : limits.maxClientIdLength;
+  if (clientId.length > longest) return badClientId(`the client id is longer than ${longest} characters`);
+  // MQTT 3.1.1, 3.1.3-8: a session that is to be found again needs a name
+  if (clientId === '' && !clean) return badClientId('an empty client id needs a clean session');
+  return undefined;
+}
+
+const badClientId = (message: string): LoginRefusal => ({
+  returnCode: IDENTIFIER_REJECTED,
+  result: 'bad_client_id',
+  message,
+});
+
+function refusalOf(error: unknown): LoginRefusal {
+  if (error instanceof TokenError && error.reason !== 'unavailable')
+    return { returnCode: BAD_TOKEN, result: 'bad_token', message: error.message };
+  return {
+    returnCode: SERVER_UNAVAILABLE,
+    result: 'unavailable',
+    message: 'the token can not be checked now',
+  };
+}
+
+async function withTimeout(identity: Promise<Identity>): Promise<Identity> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new TokenError('unavailable', 'checking the token took too long')),
+      limits.authenticationTimeoutMs,
+    );
+  });
+  try {
+    return await Promise.race([identity, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

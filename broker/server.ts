@@ -1,0 +1,110 @@
+import type { Admission } from '../shared/admission/index.ts';
+import type { TokenVerifier } from '../shared/auth/verify.ts';
+import type { MqttSettings } from '../shared/config.ts';
+import type { SetDriverStatus } from '../shared/driver-status/index.ts';
+import type { Emitter } from '../shared/emitter/index.ts';
+import type { Publisher } from '../shared/messages/publisher.ts';
+import type { SessionStore } from '../shared/session-store/index.ts';
+import type { Logger } from '../shared/telemetry/log.ts';
+import type { Metrics } from '../shared/telemetry/metrics.ts';
+import { createAuthentication } from './authenticate.ts';
+import { ConnectionLimit } from './connection-limit.ts';
+import { createDeliverHandler } from './deliver.ts';
+import { FleetBroker } from './fleet-broker.ts';
+import { limits } from './limits.ts';
+import { type BrokerPorts, listen } from './listeners.ts';
+import { limitPacketSize } from './packet-size.ts';
+import { createPublishHandler } from './publish.ts';
+import type { SessionClient } from './session.ts';
+import { SessionExpiry } from './session-expiry.ts';
+import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
+
+export type BrokerOptions = {
+  host: string;
+  settings: MqttSettings;
+  verifier: TokenVerifier;
+  admission: Admission;
+  setDriverStatus: SetDriverStatus;
+  publisher: Publisher;
+  emitter: Emitter;
+  sessionStore: SessionStore;
+  metrics: Metrics;
+  log: Logger;
+};
+
+export type RunningBroker = {
+  ports: BrokerPorts;
+  isListening(): boolean;
+  /**
+   * Accepts nobody new and reads no more; `drain` is given the time to get what was read acknowledged; then the clients are let go,
+   * without their wills, since they will come back.
+   */
+  stop(drain: () => Promise<void>): Promise<void>;
+};
+
+/** Longest for the last acknowledgements to leave the process. */
+const LAST_WRITES_MS = 100;
+const CLOSE_TIMEOUT_MS = 2000;
+
+export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
+  const { host, settings, emitter, sessionStore, metrics, log } = options;
+  const expiry = new SessionExpiry((client) => {
+    log.debug({ sub: client.session?.identity.sub, clientId: client.id }, 'closed: its token has expired');
+    client.close();
+  });
+  storeOnlyGranted(sessionStore);
+  const broker = await FleetBroker.start({
+    mq: emitter,
+    persistence: sessionStore,
+    connectTimeout: limits.connectTimeoutMs,
+    drainTimeout: limits.drainTimeoutMs,
+    maxTopicLevels: limits.maxTopicLevels,
+    maxInflightInbound: limits.maxInflightQoS2,
+    // Checked before the user's name space is put in front
+    maxClientsIdLength: Number.MAX_SAFE_INTEGER,
+    ...createAuthentication({
+      ...options,
+      expiry,
+      connections: new ConnectionLimit(settings.maxConnectionsPerDriver),
+    }),
+    authorizePublish: createPublishHandler({ ...options, expiry }),
+    authorizeSubscribe: createSubscribeHandler(log),
+    authorizeForward: createDeliverHandler(metrics),
+  });
+  broker.on('clientError', (client, error) =>
+    log.debug({ clientId: client.id, reason: error.message }, 'client error'),
+  );
+  broker.on('connectionError', (client, error) =>
+    log.debug(
+      { remoteAddress: (client as SessionClient).remoteAddress, reason: error.message },
+      'connection error',
+    ),
+  );
+
+  const listeners = await listen(host, settings, (connection, transport, remoteAddress) => {
+    const client = broker.handle(connection) as SessionClient;
+    client.transport = transport;
+    if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
+    limitPacketSize(client);
+  });
+  let listening = true;
+
+  return {
+    ports: listeners.ports,
+    isListening: () => listening,
+    async stop(drain) {
+      listening = false;
+      listeners.close();
+      expiry.stop();
+      const clients = broker.everyClient() as unknown as (SessionClient & { pause(): void })[];
+      for (const client of clients) client.pause();
+      await drain();
+      await new Promise((resolve) => setTimeout(resolve, LAST_WRITES_MS));
+      for (const client of clients) client.will = null;
+      await Promise.race([
+        new Promise<void>((resolve) => broker.close(resolve)),
+        new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref()),
+      ]);
+    },
+  };
+}

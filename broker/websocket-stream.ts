@@ -1,0 +1,61 @@
+import { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+
+/** How long a peer may take to answer a close before the socket is cut. */
+const CLOSE_TIMEOUT_MS = 1000;
+
+type Chunk = { chunk: Buffer };
+
+/**
+ * A WebSocket as a byte stream. MQTT packets are written in pieces; what was corked together goes out as one frame. (ws'
+ * own stream sends a frame for each piece.) A text frame ends the connection (MQTT 3.1.1, 6.0.0-1).
+ */
+export class WebSocketStream extends Duplex {
+  private readonly socket: WebSocket;
+
+  constructor(socket: WebSocket) {
+    super();
+    this.socket = socket;
+    socket.on('message', (data: Buffer, isBinary) => {
+      if (!isBinary) return this.destroy(new Error('text frame on an MQTT connection'));
+      if (!this.push(data)) socket.pause();
+    });
+    socket.on('error', (error) => this.destroy(error));
+    socket.on('close', () => {
+      this.push(null);
+      this.destroy();
+    });
+  }
+
+  override _read(): void {
+    this.socket.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.send(chunk, done);
+  }
+
+  override _writev(chunks: Chunk[], done: (error?: Error | null) => void): void {
+    this.send(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.socket.close();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    if (error !== null) this.socket.terminate();
+    else if (this.socket.readyState !== this.socket.CLOSED) {
+      this.socket.close();
+      const timer = setTimeout(() => this.socket.terminate(), CLOSE_TIMEOUT_MS);
+      this.socket.once('close', () => clearTimeout(timer));
+    }
+    done(error);
+  }
+
+  private send(data: Buffer, done: (error?: Error | null) => void): void {
+    if (this.socket.readyState !== this.socket.OPEN) return done(new Error('the WebSocket is closed'));
+    this.socket.send(data, { binary: true }, done);
+  }
+}

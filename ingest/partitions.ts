@@ -1,0 +1,43 @@
+import type { Queries } from '../shared/database/index.ts';
+import type { Logger } from '../shared/telemetry/log.ts';
+import { createPartition, DAY_MS, partitionName } from './sql/create-partition.ts';
+import { listPartitions } from './sql/list-partitions.ts';
+
+/** Two days ahead: one whole day in which a failing job is noticed before a position has no place. */
+const DAYS_AHEAD = 2;
+const CHECK_EVERY_MS = 3_600_000;
+
+/** Makes every partition that an acceptable position can fall into: the days that are kept, today, and those ahead. */
+export async function ensurePartitions(
+  queries: Queries,
+  retentionDays: number,
+  now: number,
+): Promise<string[]> {
+  const existing = await listPartitions(queries);
+  const made: string[] = [];
+  for (let day = -retentionDays; day <= DAYS_AHEAD; day++) {
+    const time = now + day * DAY_MS;
+    if (existing.has(partitionName(time))) continue;
+    await createPartition(queries, time);
+    made.push(partitionName(time));
+  }
+  return made;
+}
+
+/** Makes the partitions now and keeps making them; the returned function ends it. */
+export async function keepPartitionsAhead(
+  queries: Queries,
+  retentionDays: number,
+  log: Logger,
+): Promise<() => void> {
+  await ensurePartitions(queries, retentionDays, Date.now());
+  const timer = setInterval(() => {
+    ensurePartitions(queries, retentionDays, Date.now()).then(
+      (made) => made.length > 0 && log.info({ partitions: made }, 'partitions made'),
+      (error: unknown) =>
+        log.error({ err: error }, 'partitions could not be made ahead; trying again in an hour'),
+    );
+  }, CHECK_EVERY_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}

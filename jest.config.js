@@ -1,0 +1,32 @@
+// JavaScript, because Jest on Node 20 loads a TypeScript configuration only through ts-node.
+
+const typescript = {
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { swcrc: false, jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
+    ],
+  },
+  extensionsToTreatAsEsm: ['.ts'],
+  testEnvironment: 'node',
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/dist/', '<rootDir>/data/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/data/'],
+  testTimeout: 60_000,
+};
+
+/** @type {import('jest').Config} */
+export default {
+  maxWorkers: 2,
+  // Two projects, so that a run of unit tests alone starts no services: Jest calls a
+  // project's globalSetup only when one of that project's tests is about to run.
+  projects: [
+    { ...typescript, displayName: 'unit', testMatch: ['<rootDir>/tests/unit/**/*.test.ts'] },
+    {
+      ...typescript,
+      displayName: 'services',
+      testMatch: ['<rootDir>/tests/(integration|system)/**/*.test.ts'],
+      globalSetup: '<rootDir>/tests/support/global-setup.ts',
+      globalTeardown: '<rootDir>/tests/support/global-teardown.ts',
+    },
+  ],
+};

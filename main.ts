@@ -1,0 +1,126 @@
+import { startApi } from './api/server.ts';
+import { startBroker } from './broker/server.ts';
+import { startIngest } from './ingest/ingest.ts';
+import { Admission } from './shared/admission/index.ts';
+import { KeySetupError } from './shared/auth/settings.ts';
+import { createTokenSigner } from './shared/auth/sign.ts';
+import { createTokenVerifier } from './shared/auth/verify.ts';
+import { type Config, ConfigError, readConfig } from './shared/config.ts';
+import { openEmbeddedDatabase } from './shared/database/embedded.ts';
+import { migrate } from './shared/database/migrate.ts';
+import { connectPostgres } from './shared/database/postgres.ts';
+import { createMemoryEmitter } from './shared/emitter/memory.ts';
+import { loadEnvFile } from './shared/env-file.ts';
+import { Health } from './shared/health.ts';
+import { Lifecycle, stopOnSignals } from './shared/lifecycle.ts';
+import { createPublisher } from './shared/messages/publisher.ts';
+import { createDirectPositionLog } from './shared/position-log/direct.ts';
+import { createMemorySessionStore } from './shared/session-store/memory.ts';
+import { createLogger, type Logger } from './shared/telemetry/log.ts';
+import { createMetrics, watchLog } from './shared/telemetry/metrics.ts';
+import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
+import { welcome } from './shared/welcome.ts';
+
+const DRAIN_MS = 10_000;
+
+/** The composition root: configuration, then the ports, then the roles. Nothing else chooses adapters. */
+async function run(config: Config, log: Logger): Promise<void> {
+  const lifecycle = new Lifecycle(log);
+  const end = stopOnSignals(lifecycle, log);
+  const health = new Health();
+  const metrics = createMetrics();
+  const { host, databaseUrl } = config;
+  try {
+    const verifier = await createTokenVerifier(config.jwt, (error) =>
+      log.error({ err: error }, 'signing keys'),
+    );
+
+    if (databaseUrl === undefined)
+      log.info(
+        { dataDir: config.dataDir },
+        'waiting for the embedded database (a first start creates it: about 10 s)',
+      );
+    const database =
+      databaseUrl === undefined
+        ? await openEmbeddedDatabase(config.dataDir, (error) => {
+            log.fatal({ err: error }, 'the embedded database is lost');
+            end(1);
+          })
+        : connectPostgres(databaseUrl, config.databasePoolSize);
+    lifecycle.started('database', () => database.close());
+    health.add('database', async () => void (await database.queries.one('select 1')));
+    const migrated = await migrate(database.connectionString, log);
+    log.info({ database: database.description, migrated }, 'database ready');
+
+    const emitter = createMemoryEmitter();
+    const sessionStore = createMemorySessionStore();
+    const publisher = createPublisher(emitter, sessionStore);
+
+    const ingest = await startIngest({ queries: database.queries, settings: config.admission, metrics, log });
+    lifecycle.started('ingest', () => ingest.stop());
+    const positionLog = createDirectPositionLog({
+      ...config.admission,
+      write: ingest.writePositions,
+      newest: ingest.newestPositions,
+      events: ingest.commitEvents,
+    });
+    watchLog(metrics.registry, positionLog);
+    const admission = new Admission({
+      ...config.admission,
+      log: positionLog,
+      publisher,
+      metrics,
+      logger: log,
+    });
+    const rooms = { verifier, admission, setDriverStatus: ingest.setDriverStatus, publisher, metrics, log };
+
+    const broker = await startBroker({ ...rooms, host, settings: config.mqtt, emitter, sessionStore });
+    lifecycle.started('broker', () => broker.stop(() => positionLog.close(DRAIN_MS)));
+    health.add('broker', async () => {
+      if (!broker.isListening()) throw new Error('the broker is not listening');
+    });
+
+    const api = await startApi(host, config.api.port, {
+      ...rooms,
+      settings: config.api,
+      queries: database.queries,
+      health,
+    });
+    lifecycle.started('api', () => api.stop());
+    const metricsServer = await startMetricsServer(host, config.metricsPort, metrics.registry, health);
+    lifecycle.started('metrics', () => metricsServer.stop());
+
+    log.info({ mqtt: broker.ports, api: api.port, metrics: metricsServer.port }, 'ready');
+    if (databaseUrl === undefined) {
+      const addresses = {
+        mqtt: `mqtt://${host}:${broker.ports.mqtt}`,
+        ws: `ws://${host}:${broker.ports.ws}/mqtt`,
+        rest: `http://${host}:${api.port}`,
+        metrics: `http://${host}:${metricsServer.port}`,
+      };
+      process.stdout.write(welcome(addresses, await createTokenSigner(config.jwt)));
+    }
+  } catch (error) {
+    if (error instanceof KeySetupError) throw error;
+    log.fatal({ err: error }, 'could not start');
+    await lifecycle.stop();
+    process.exitCode = 1;
+  }
+}
+
+function configuration(): Config {
+  loadEnvFile();
+  const config = readConfig(process.env, process.argv.slice(2));
+  if (config.role !== 'all' || config.redisUrl !== undefined)
+    throw new ConfigError(['REDIS_URL and roles other than all are not supported by this version yet']);
+  return config;
+}
+
+try {
+  const config = configuration();
+  await run(config, createLogger(config.logLevel));
+} catch (error) {
+  if (!(error instanceof ConfigError || error instanceof KeySetupError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,149 @@
+import type { ErrorCode } from '../errors.ts';
+import { deliverPosition } from '../messages/positions.ts';
+import type { Publisher } from '../messages/publisher.ts';
+import type { Decision, Outcome, PositionLog, Submission } from '../position-log/index.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { parseBacklog, parseLive } from './parse.ts';
+import type { BacklogResult, LiveResult, RejectedPosition } from './results.ts';
+
+export type { BacklogResult, LiveResult } from './results.ts';
+
+export type AdmissionOptions = {
+  log: PositionLog;
+  logger: Logger;
+  publisher: Publisher;
+  metrics: Metrics;
+  /** Positions older than this are refused. */
+  historyRetentionDays: number;
+};
+
+/** undefined: the log was closed before the position was durable; it must not be acknowledged. */
+type Settle = (decision: Decision | undefined, outcomes: readonly Outcome[] | undefined) => void;
+
+type Pending = { submission: Submission; settle: Settle };
+
+/**
+ * The way in for every position, over MQTT and REST alike: validate, then one durable append for all that arrived in
+ * the same turn of the event loop, then the answer. Subscribers get a position as soon as the log has admitted it; the sender
+ * gets its acknowledgement once it is durable.
+ */
+export class Admission {
+  private turn: Pending[] = [];
+  private readonly options: AdmissionOptions;
+
+  constructor(options: AdmissionOptions) {
+    this.options = options;
+  }
+
+  /** One position. `payload`: parsed JSON. */
+  live(driverId: string, payload: unknown, receivedAt: number, done: (result: LiveResult) => void): void {
+    const answer = (result: LiveResult) => {
+      if (result !== undefined) this.count(result.verdict, 1);
+      done(result);
+    };
+    const parsed = parseLive(payload, receivedAt, this.options.historyRetentionDays);
+    if ('refusal' in parsed) return answer({ verdict: parsed.refusal.code, refusal: parsed.refusal });
+    const submission: Submission = { driverId, kind: 'live', positions: [parsed.position], receivedAt };
+    this.submit(submission, (decision, outcomes) => {
+      if (decision === undefined) return answer(undefined);
+      if (!decision.admitted) return answer({ verdict: decision.code, refusal: decision });
+      const [outcome] = outcomes ?? [];
+      const [position] = decision.positions;
+      if (outcome === undefined || position === undefined) return answer(undefined);
+      answer({ verdict: outcome, position });
+    });
+  }
+
+  /** A batch, of which the good positions are kept whatever else is in it. `payload`: parsed JSON. */
+  backlog(
+    driverId: string,
+    payload: unknown,
+    receivedAt: number,
+    done: (result: BacklogResult) => void,
+  ): void {
+    const parsed = parseBacklog(payload, receivedAt, this.options.historyRetentionDays);
+    if ('refusal' in parsed) {
+      this.count(parsed.refusal.code, 1);
+      return done({ refusal: parsed.refusal });
+    }
+    const { positions, indices, rejected } = parsed;
+    const answer = (accepted: number, duplicates: number, late: readonly RejectedPosition[]) => {
+      for (const { code } of rejected) this.count(code, 1);
+      done({ accepted, duplicates, rejected: [...rejected, ...late].sort((a, b) => a.index - b.index) });
+    };
+    if (positions.length === 0) return answer(0, 0, []);
+    this.submit({ driverId, kind: 'backlog', positions, receivedAt }, (decision, outcomes) => {
+      if (decision === undefined) return done(undefined);
+      if (!decision.admitted) {
+        this.count(decision.code, positions.length);
+        return done({ refusal: decision });
+      }
+      if (outcomes === undefined) return done(undefined);
+      const late: RejectedPosition[] = [];
+      let duplicates = 0;
+      outcomes.forEach((outcome, at) => {
+        this.count(outcome, 1);
+        if (outcome === 'duplicate') duplicates++;
+        else if (outcome !== 'accepted')
+          late.push({ index: indices[at] ?? 0, code: outcome, message: 'can not be stored' });
+      });
+      answer(outcomes.length - duplicates - late.length, duplicates, late);
+    });
+  }
+
+  private count(verdict: 'accepted' | 'duplicate' | ErrorCode, positions: number): void {
+    this.options.metrics.positions.inc({ verdict }, positions);
+  }
+
+  private submit(submission: Submission, settle: Settle): void {
+    if (this.turn.length === 0) setImmediate(() => void this.flush());
+    this.turn.push({ submission, settle });
+  }
+
+  private async flush(): Promise<void> {
+    const turn = this.turn;
+    this.turn = [];
+    const { log, logger } = this.options;
+    let decisions: readonly Decision[] | undefined;
+    let outcomes: readonly Outcome[] | undefined;
+    try {
+      const appended = await log.append(turn.map(({ submission }) => submission));
+      decisions = appended.decisions;
+      this.deliver(decisions);
+      outcomes = await appended.kept;
+    } catch (error) {
+      logger.warn(
+        { err: error, messages: turn.length },
+        'positions could not be kept and are not acknowledged',
+      );
+    }
+    settleTurn(turn, decisions, outcomes);
+  }
+
+  private deliver(decisions: readonly Decision[]): void {
+    const { publisher, metrics } = this.options;
+    for (const decision of decisions) {
+      if (!decision.admitted || decision.newest === null) continue;
+      const { newest } = decision;
+      deliverPosition(publisher, newest, () =>
+        metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000),
+      );
+    }
+  }
+}
+
+/** Hands each message of a turn its decision and its share of the outcomes, in order. */
+function settleTurn(
+  turn: readonly Pending[],
+  decisions: readonly Decision[] | undefined,
+  outcomes: readonly Outcome[] | undefined,
+): void {
+  let nextOutcome = 0;
+  turn.forEach(({ settle }, index) => {
+    const decision = decisions?.[index];
+    const positions = decision?.admitted ? decision.positions.length : 0;
+    settle(decision, outcomes?.slice(nextOutcome, nextOutcome + positions));
+    nextOutcome += positions;
+  });
+}

@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+import { runner } from 'node-pg-migrate';
+import type { Logger } from 'pino';
+
+const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
+
+/**
+ * Runs the plain SQL migrations, each in a transaction of its own, under an advisory lock: two processes that start together do not
+ * meet.
+ * @returns the names of the migrations that ran
+ */
+export async function migrate(
+  databaseUrl: string,
+  log: Logger,
+  direction: 'up' | 'down' = 'up',
+  count = Number.POSITIVE_INFINITY,
+): Promise<string[]> {
+  const ran = await runner({
+    databaseUrl,
+    dir: MIGRATIONS,
+    migrationsTable: 'migrations',
+    direction,
+    count,
+    checkOrder: true,
+    singleTransaction: false,
+    logger: {
+      debug: (message) => log.trace(message),
+      info: (message) => log.debug(message),
+      warn: (message) => log.warn(message),
+      error: (message) => log.error(message),
+    },
+  });
+  return ran.map(({ name }) => name);
+}

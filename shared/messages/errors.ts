@@ -1,0 +1,28 @@
+import type { Identity } from '../auth/identity.ts';
+import { errorsNamespace } from '../auth/permissions.ts';
+import type { Refusal } from '../errors.ts';
+import { topicFor } from '../topics.ts';
+import type { Publisher } from './publisher.ts';
+
+/** Long names come from wild publishes: enough of one to recognise it. */
+const MAX_TOPIC_SHOWN = 256;
+
+/** Tells a sender, on its errors topic, that what it published on `topic` was refused. */
+export function reportRefusal(
+  publisher: Publisher,
+  identity: Identity,
+  topic: string,
+  { code, message, retryAfterMs }: Refusal,
+): Promise<void> {
+  const payload = {
+    code,
+    message,
+    topic: topic.slice(0, MAX_TOPIC_SHOWN),
+    at: new Date().toISOString(),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+  return publisher.notify({
+    topic: topicFor(errorsNamespace(identity) === 'drivers' ? 'driverErrors' : 'riderErrors', identity.sub),
+    payload: Buffer.from(JSON.stringify(payload)),
+  });
+}

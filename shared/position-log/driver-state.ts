@@ -1,0 +1,83 @@
+import type { SubmittedPosition } from '../schemas/position.ts';
+import type { Decision, LoggedPosition, Submission } from './index.ts';
+import { BacklogBudget, LiveInterval, type Wait } from './rate-limits.ts';
+
+export type RateLimits = { locationMinIntervalMs: number; backlogMaxPerMinute: number };
+
+/** What has to be known of a driver to decide on its next position. */
+export class DriverState {
+  private readonly live = new LiveInterval();
+  private backlog: BacklogBudget | undefined;
+  private lastAssigned = 0;
+  private lastLive = -1;
+  /** recordedAt of the newest position admitted so far. */
+  newestRecordedAt: number;
+  lastSeenAt: number;
+
+  constructor(now: number, newestRecordedAt = Number.NEGATIVE_INFINITY) {
+    this.lastSeenAt = now;
+    this.newestRecordedAt = newestRecordedAt;
+  }
+
+  decide(submission: Submission, limits: RateLimits): Decision {
+    this.lastSeenAt = submission.receivedAt;
+    const wait = this.wait(submission, limits);
+    if (wait !== null) {
+      return {
+        admitted: false,
+        code: 'RATE_LIMITED',
+        message:
+          submission.kind === 'live'
+            ? `at most one live position every ${limits.locationMinIntervalMs} ms`
+            : `at most ${limits.backlogMaxPerMinute} positions a minute in batches`,
+        retryAfterMs: wait,
+      };
+    }
+    const positions = submission.positions.map((position) => this.logged(position, submission));
+    let newest: LoggedPosition | null = null;
+    for (const position of positions) {
+      if (position.recordedAt <= this.newestRecordedAt) continue;
+      this.newestRecordedAt = position.recordedAt;
+      newest = position;
+    }
+    return { admitted: true, positions, newest };
+  }
+
+  private wait({ kind, positions, receivedAt }: Submission, limits: RateLimits): Wait {
+    if (kind === 'backlog') {
+      this.backlog ??= new BacklogBudget(receivedAt, limits.backlogMaxPerMinute);
+      return this.backlog.take(receivedAt, positions.length, limits.backlogMaxPerMinute);
+    }
+    if (limits.locationMinIntervalMs === 0) return null;
+    const recordedAt = positions[0]?.recordedAt ?? null;
+    // The same position resent after a lost acknowledgement takes nothing from the limit
+    if (recordedAt !== null && recordedAt === this.lastLive) return null;
+    const wait = this.live.take(receivedAt, limits.locationMinIntervalMs);
+    if (wait === null) this.lastLive = recordedAt ?? -1;
+    return wait;
+  }
+
+  private logged(position: SubmittedPosition, { driverId, receivedAt }: Submission): LoggedPosition {
+    const timeAssigned = position.recordedAt === null;
+    return {
+      driverId,
+      receivedAt,
+      tripId: null,
+      timeAssigned,
+      latitude: position.latitude,
+      longitude: position.longitude,
+      bearing: position.bearing,
+      speed: position.speed,
+      accuracy: position.accuracy,
+      altitude: position.altitude,
+      battery: position.battery,
+      recordedAt: position.recordedAt ?? this.assignTime(receivedAt),
+    };
+  }
+
+  /** The time of receipt, moved on where another position already has it (SPEC section 6). */
+  private assignTime(receivedAt: number): number {
+    this.lastAssigned = Math.max(receivedAt, this.lastAssigned + 1);
+    return this.lastAssigned;
+  }
+}

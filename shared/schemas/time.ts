@@ -1,0 +1,31 @@
+/** `YYYY-MM-DDTHH:MM[:SS[.fraction]]` with an offset (`Z`, `+02:00`, `+0200`, `+02`): ISO 8601, as RFC 3339 and a little more. */
+const isoTime =
+  /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:[Zz]|([+-])(\d{2})(?::?(\d{2}))?)$/;
+
+const daysInMonth = (year: number, month: number) => new Date(Date.UTC(year, month, 0)).getUTCDate();
+
+/**
+ * Epoch milliseconds of an ISO 8601 time; undefined when it is none. An offset is required: a time without one
+ * means another instant in every place. Anything below a millisecond is cut off, so that a resent position has
+ * the same time. Date.parse alone would take 30 February for 2 March.
+ */
+export function parseIsoTime(text: string): number | undefined {
+  const match = isoTime.exec(text);
+  if (match === null) return undefined;
+  const [year, month, day, hour, minute] = match.slice(1, 6).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const second = Number(match[6] ?? 0);
+  if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined;
+  if (hour > 23 || minute > 59 || second > 59) return undefined;
+  const milliseconds = Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'));
+  const offsetHours = Number(match[9] ?? 0);
+  const offsetMinutes = Number(match[10] ?? 0);
+  if (offsetHours > 23 || offsetMinutes > 59) return undefined;
+  const offset = (match[8] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes) * 60_000;
+  return Date.UTC(year, month - 1, day, hour, minute, second, milliseconds) - offset;
+}

@@ -1,0 +1,26 @@
+import { startServices } from './services/index.ts';
+
+declare global {
+  /** Set by the global setup, called by the global teardown: Jest runs both in one process. */
+  var stopTestServices: (() => Promise<void>) | undefined;
+}
+
+/** Starts the services once per Jest run; the tests' workers inherit the two addresses. */
+export default async function globalSetup(): Promise<void> {
+  const given = { database: process.env.TEST_DATABASE_URL, redis: process.env.TEST_REDIS_URL };
+  const services = await startServices({ databaseUrl: given.database, redisUrl: given.redis });
+  process.env.TEST_DATABASE_URL = services.databaseUrl;
+  process.env.TEST_REDIS_URL = services.redisUrl;
+
+  globalThis.stopTestServices = async () => {
+    // In watch mode the next run must not take a stopped server for one that the user gave.
+    setOrDelete('TEST_DATABASE_URL', given.database);
+    setOrDelete('TEST_REDIS_URL', given.redis);
+    await services.stop();
+  };
+}
+
+function setOrDelete(name: string, value: string | undefined): void {
+  if (value === undefined) delete process.env[name];
+  else process.env[name] = value;
+}

@@ -1,0 +1,79 @@
+import { once } from 'node:events';
+import { mkdtemp } from 'node:fs/promises';
+import { connect as connectTcp } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { freePort } from './free-port.ts';
+import { GuardedProcess } from './guarded-process.ts';
+import { untilReady } from './ready.ts';
+import { reasonOf } from './reason.ts';
+import type { RunningService } from './ways.ts';
+
+const ANSWER_LIMIT_MS = 5_000;
+
+export async function startRedis(binary: string): Promise<RunningService> {
+  const directory = await mkdtemp(join(tmpdir(), 'fleetcast-redis-'));
+  const port = await freePort();
+  const server = new GuardedProcess({
+    command: binary,
+    args: [
+      '--bind',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--dir',
+      directory,
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+    ],
+    directory,
+    // It keeps nothing, so there is nothing to be shut down in order.
+    stopSignal: 'KILL',
+  });
+  const url = `redis://127.0.0.1:${port}`;
+  try {
+    await untilReady('Redis', () => pingRedis(url), server);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return { url, description: `Redis from ${binary}`, stop: () => server.stop() };
+}
+
+/** Speaks the protocol itself, so that the tests' support needs no client library. */
+export async function pingRedis(url: string): Promise<void> {
+  const { protocol, hostname, port, username, password } = new URL(url);
+  const address = { host: hostname || '127.0.0.1', port: Number(port || 6379) };
+  const socket =
+    protocol === 'rediss:' ? connectTls({ ...address, servername: hostname }) : connectTcp(address);
+  const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
+  try {
+    if (password) {
+      const credentials = [...(username ? [username] : []), password].map(decodeURIComponent);
+      socket.write(request('AUTH', ...credentials));
+      await expectReply('+OK');
+    }
+    socket.write(request('PING'));
+    await expectReply('+PONG');
+  } catch (error) {
+    throw new Error(`Redis at ${address.host}:${address.port} does not answer (${reasonOf(error)})`, {
+      cause: error,
+    });
+  } finally {
+    socket.destroy();
+  }
+
+  async function expectReply(expected: string): Promise<void> {
+    const [reply] = await once(socket, 'data', { signal });
+    const text = String(reply).trim();
+    if (text !== expected) throw new Error(text);
+  }
+}
+
+/** A command as Redis wants it: an array of strings, each with its length in bytes. */
+export function request(...parts: string[]): string {
+  return `*${parts.length}\r\n${parts.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join('')}`;
+}
