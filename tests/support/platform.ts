@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Role } from '../../shared/auth/identity.ts';
+import { createTokenSigner } from '../../shared/auth/sign.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+
+/** Every platform of the tests signs with it, so that a restarted one takes the same tokens. */
+export const TEST_SECRET = 'the-secret-of-the-tests-0123456789abcdef';
+
+export type Ports = { mqtt: number; ws: number; mqtts?: number; wss?: number; api: number; metrics: number };
+
+export type Platform = {
+  ports: Ports;
+  /** mqtt://… and so on. */
+  urls: { mqtt: string; ws: string; rest: string; metrics: string };
+  /** Every line of its standard output so far. */
+  output: readonly string[];
+  process: ChildProcess;
+  /** SIGTERM; resolves to the exit status. */
+  stop(): Promise<number | null>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+};
+
+type ReadyLine = { msg?: string; mqtt: { mqtt: number; ws: number }; api: number; metrics: number };
+
+/** A real process of the product on free ports, with no rate limits but those in `env`. Fails with its output when it ends early. */
+export async function startPlatform(env: Record<string, string>): Promise<Platform> {
+  const child = spawn(process.execPath, ['--import', LOADER, 'main.ts'], {
+    cwd: ROOT,
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: process.env.HOME ?? '',
+      MQTT_PORT: '0',
+      MQTT_WS_PORT: '0',
+      API_PORT: '0',
+      METRICS_PORT: '0',
+      JWT_SECRET: TEST_SECRET,
+      LOCATION_MIN_INTERVAL_MS: '0',
+      API_RATE_LIMIT_PER_MINUTE: '0',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output: string[] = [];
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  createInterface({ input: child.stderr }).on('line', (line) => output.push(line));
+  const ready = new Promise<ReadyLine>((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      output.push(line);
+      if (line.includes('"msg":"ready"')) resolve(JSON.parse(line) as ReadyLine);
+    });
+  });
+  const early = exited.then(([status]) => {
+    throw new Error(`the platform ended with status ${status}:\n${output.join('\n')}`);
+  });
+  const line = await Promise.race([ready, early]);
+  early.catch(() => undefined);
+  const ports: Ports = { ...line.mqtt, api: line.api, metrics: line.metrics };
+  return {
+    ports,
+    urls: {
+      mqtt: `mqtt://127.0.0.1:${ports.mqtt}`,
+      ws: `ws://127.0.0.1:${ports.ws}/mqtt`,
+      rest: `http://127.0.0.1:${ports.api}`,
+      metrics: `http://127.0.0.1:${ports.metrics}`,
+    },
+    output,
+    process: child,
+    async stop() {
+      child.kill('SIGTERM');
+      return (await exited)[0];
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** A token of the tests' secret, good for an hour unless said. */
+export async function token(
+  role: Role,
+  sub: string,
+  { ttlSeconds = 3600, trips }: { ttlSeconds?: number; trips?: string[] } = {},
+): Promise<string> {
+  const signer = await createTokenSigner({ secret: TEST_SECRET, dataDir: '' });
+  return signer.sign({ sub, role, ttlSeconds, ...(trips === undefined ? {} : { trips }) });
+}
+
+/** A DATA_DIR of its own. */
+export async function temporaryDataDir(): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'fleetcast-data-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** REST with a token: the status and the parsed body. */
+export async function request(
+  platform: Platform,
+  bearer: string | undefined,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; headers: Headers; body: unknown }> {
+  const response = await fetch(`${platform.urls.rest}${path}`, {
+    method,
+    headers: {
+      ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : JSON.parse(text),
+  };
+}
