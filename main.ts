@@ -5,6 +5,7 @@ import { Admission } from './shared/admission/index.ts';
 import { KeySetupError } from './shared/auth/settings.ts';
 import { createTokenSigner } from './shared/auth/sign.ts';
 import { createTokenVerifier } from './shared/auth/verify.ts';
+import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
 import { openEmbeddedDatabase } from './shared/database/embedded.ts';
 import { migrate } from './shared/database/migrate.ts';
@@ -15,10 +16,12 @@ import { Health } from './shared/health.ts';
 import { Lifecycle, stopOnSignals } from './shared/lifecycle.ts';
 import { createPublisher } from './shared/messages/publisher.ts';
 import { createDirectPositionLog } from './shared/position-log/direct.ts';
+import { Presence } from './shared/presence/presence.ts';
 import { createMemorySessionStore } from './shared/session-store/memory.ts';
 import { createLogger, type Logger } from './shared/telemetry/log.ts';
 import { createMetrics, watchLog } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
+import { startTrips } from './shared/trips/trips.ts';
 import { welcome } from './shared/welcome.ts';
 
 const DRAIN_MS = 10_000;
@@ -56,25 +59,60 @@ async function run(config: Config, log: Logger): Promise<void> {
     const sessionStore = createMemorySessionStore();
     const publisher = createPublisher(emitter, sessionStore);
 
-    const ingest = await startIngest({ queries: database.queries, settings: config.admission, metrics, log });
+    const ingest = await startIngest({
+      queries: database.queries,
+      publisher,
+      settings: config.admission,
+      metrics,
+      log,
+    });
     lifecycle.started('ingest', () => ingest.stop());
+    const presence = new Presence({
+      publisher,
+      save: ingest.setDriverStatus,
+      graceMs: config.offlineGraceMs,
+      staleAfterMs: config.api.driverStaleAfterMs,
+      log,
+    });
+    lifecycle.started('presence', () => presence.stop());
+    await presence.restore(ingest.storedStatuses);
+    const trips = await startTrips({
+      queries: database.queries,
+      publisher,
+      settings: config.trips,
+      lastMessageAt: ingest.lastTripMessageAt,
+      setOnTrip: (driverId, onTrip) => presence.setOnTrip(driverId, onTrip),
+      wakeRelay: ingest.wakeRelay,
+      log,
+    });
+    lifecycle.started('trips', () => trips.stop());
     const positionLog = createDirectPositionLog({
       ...config.admission,
       write: ingest.writePositions,
       newest: ingest.newestPositions,
       events: ingest.commitEvents,
+      tripOf: (driverId, kind, recordedAt) => trips.active.tripIdOf(driverId, kind, recordedAt),
     });
     watchLog(metrics.registry, positionLog);
     const admission = new Admission({
       ...config.admission,
       log: positionLog,
-      publisher,
+      deliver: (position, written) => trips.feed.deliver(position, written),
+      seen: (driverId, at) => presence.seen(driverId, at),
       metrics,
       logger: log,
     });
-    const rooms = { verifier, admission, setDriverStatus: ingest.setDriverStatus, publisher, metrics, log };
+    const rooms = { verifier, admission, presence, trips: trips.store, publisher, metrics, log };
 
-    const broker = await startBroker({ ...rooms, host, settings: config.mqtt, emitter, sessionStore });
+    const broker = await startBroker({
+      ...rooms,
+      host,
+      settings: config.mqtt,
+      emitter,
+      sessionStore,
+      followStates: trips.followStates,
+      locationSnapshot: (driverId, tripId) => trips.feed.snapshot(driverId, tripId),
+    });
     lifecycle.started('broker', () => broker.stop(() => positionLog.close(DRAIN_MS)));
     health.add('broker', async () => {
       if (!broker.isListening()) throw new Error('the broker is not listening');
@@ -84,6 +122,7 @@ async function run(config: Config, log: Logger): Promise<void> {
       ...rooms,
       settings: config.api,
       queries: database.queries,
+      signer: await createTokenSigner(config.jwt),
       health,
     });
     lifecycle.started('api', () => api.stop());
@@ -103,8 +142,8 @@ async function run(config: Config, log: Logger): Promise<void> {
   } catch (error) {
     if (error instanceof KeySetupError) throw error;
     log.fatal({ err: error }, 'could not start');
-    await lifecycle.stop();
-    process.exitCode = 1;
+    // Not just the exit code: what was half started may keep the process alive, and a supervisor waiting
+    end(1);
   }
 }
 
@@ -113,6 +152,8 @@ function configuration(): Config {
   const config = readConfig(process.env, process.argv.slice(2));
   if (config.role !== 'all' || config.redisUrl !== undefined)
     throw new ConfigError(['REDIS_URL and roles other than all are not supported by this version yet']);
+  const problems = config.mqtt.tls === undefined ? [] : tlsFileProblems(config.mqtt.tls);
+  if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }
 

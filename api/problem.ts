@@ -1,53 +1,69 @@
 import { STATUS_CODES } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
+import { isUnreachable } from '../shared/database/unreachable.ts';
 import { errorCatalogue, FleetcastError, type Refusal } from '../shared/errors.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 
 /** RFC 9457. `type` is a URN: the code says what it is, and nothing has to be fetched. */
-export function sendProblem(response: Response, refusal: Refusal): void {
-  const { code, message, errors, retryAfterMs } = refusal;
+export function problemDocument({ code, message, errors, retryAfterMs }: Refusal): string {
   const { status, title } = errorCatalogue[code];
+  return JSON.stringify({
+    type: `urn:fleetcast:problem:${code}`,
+    title,
+    status,
+    code,
+    detail: message,
+    ...(errors === undefined ? {} : { errors }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+export function sendProblem(response: Response, refusal: Refusal): void {
+  const { code, retryAfterMs } = refusal;
+  const { status } = errorCatalogue[code];
   if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="fleetcast"');
   if (retryAfterMs !== undefined)
     response.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfterMs / 1000)));
-  response
-    .status(status)
-    .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: `urn:fleetcast:problem:${code}`,
-        title,
-        status,
-        code,
-        detail: message,
-        ...(errors === undefined ? {} : { errors }),
-        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-      }),
-    );
+  response.status(status).type('application/problem+json').send(problemDocument(refusal));
 }
 
 export const refuse = (refusal: Refusal) => new FleetcastError(refusal);
 
-type HttpError = Error & { status?: number; type?: string };
+type HttpError = Error & { status?: number; type?: string; code?: unknown };
 
-/** What Express and its parsers throw. */
+const malformedBody = (message: string): Refusal => ({
+  code: 'INVALID_PAYLOAD',
+  message: `the body ${message}`,
+  errors: [{ path: '', message }],
+});
+
+/** About what a database server takes to restart. */
+const UNAVAILABLE_RETRY_MS = 5000;
+
+/** What Express and its parsers throw, and the database's client. */
 function refusalOf(error: HttpError): Refusal | undefined {
   if (error instanceof FleetcastError) return error.refusal;
   switch (error.type) {
     case 'entity.too.large':
       return { code: 'PAYLOAD_TOO_LARGE', message: 'the body is larger than this resource takes' };
     case 'entity.parse.failed':
-      return {
-        code: 'INVALID_PAYLOAD',
-        message: 'the body is not JSON',
-        errors: [{ path: '', message: 'must be well-formed JSON' }],
-      };
+      return malformedBody('must be well-formed JSON');
     case 'encoding.unsupported':
     case 'charset.unsupported':
       return { code: 'UNSUPPORTED_MEDIA_TYPE', message: error.message };
   }
+  if (typeof error.code === 'string' && error.code.startsWith('Z_'))
+    return malformedBody('must be compressed as its Content-Encoding says');
+  if (error instanceof URIError)
+    return { code: 'INVALID_PARAMETER', message: 'the path must be percent-encoded UTF-8' };
   if (error.status !== undefined && error.status >= 400 && error.status < 500)
     return { code: 'INVALID_PARAMETER', message: STATUS_CODES[error.status] ?? 'the request is malformed' };
+  if (isUnreachable(error))
+    return {
+      code: 'UNAVAILABLE',
+      message: 'the database does not answer right now',
+      retryAfterMs: UNAVAILABLE_RETRY_MS,
+    };
   return undefined;
 }
 
@@ -55,7 +71,7 @@ function refusalOf(error: HttpError): Refusal | undefined {
 export function problemHandler(log: Logger) {
   return (error: HttpError, request: Request, response: Response, next: NextFunction): void => {
     const refusal = refusalOf(error);
-    if (refusal === undefined)
+    if (refusal === undefined || refusal.code === 'UNAVAILABLE')
       log.error({ err: error, method: request.method, path: request.path }, 'request failed');
     if (response.headersSent) return next(error);
     sendProblem(response, refusal ?? { code: 'INTERNAL', message: 'the request could not be handled' });

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ApiOptions, createApp } from './app.ts';
+import { answerClientError } from './client-errors.ts';
 
 export type RunningApi = {
   port: number;
@@ -11,13 +12,21 @@ export type RunningApi = {
 /** Longest that a client may take to send its headers, and its whole request (ms). */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** How often these two are looked at; Node's own 30 s would make 40 s of the first. */
+const CHECK_TIMEOUTS_MS = 2000;
 const STOP_TIMEOUT_MS = 5000;
 
 export async function startApi(host: string, port: number, options: ApiOptions): Promise<RunningApi> {
   const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, noDelay: true },
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_TIMEOUTS_MS,
+      noDelay: true,
+    },
     createApp(options),
   );
+  server.on('clientError', answerClientError);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);

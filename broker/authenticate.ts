@@ -3,6 +3,7 @@ import type { AedesOptions, AuthenticateError, ConnectPacket } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
+import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { AckQueue } from './ack-queue.ts';
@@ -15,6 +16,7 @@ export type AuthenticateOptions = {
   verifier: TokenVerifier;
   connections: ConnectionLimit;
   expiry: SessionExpiry;
+  presence: DriverPresence;
   metrics: Metrics;
   log: Logger;
 };
@@ -32,7 +34,7 @@ const NOT_NOW = 5;
 export function createAuthentication(
   options: AuthenticateOptions,
 ): Pick<AedesOptions, 'preConnect' | 'authenticate'> {
-  const { verifier, connections, expiry, metrics, log } = options;
+  const { verifier, connections, expiry, presence, metrics, log } = options;
 
   async function identify(client: SessionClient, packet: ConnectPacket): Promise<void> {
     const refusal = clientIdProblem(packet);
@@ -42,7 +44,13 @@ export function createAuthentication(
     }
     try {
       const identity = await withTimeout(verifier.verify(packet.password?.toString() ?? ''));
-      client.session = { identity, transport: client.transport ?? 'TCP', acks: new AckQueue() };
+      client.session = {
+        identity,
+        transport: client.transport ?? 'TCP',
+        acks: new AckQueue(),
+        trips: new Set(),
+        awaiting: new Set(),
+      };
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
       client.refusal = refusalOf(error);
@@ -72,9 +80,11 @@ export function createAuthentication(
     const labels = { transport, role: identity.role };
     metrics.connections.inc(labels);
     expiry.watch(client, identity.expiresAt);
+    if (identity.role === 'DRIVER') presence.connected(identity.sub);
     client.conn.once('close', () => {
       release();
       expiry.forget(client);
+      if (identity.role === 'DRIVER') presence.disconnected(identity.sub);
       metrics.connections.dec(labels);
       log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
     });

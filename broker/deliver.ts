@@ -1,21 +1,11 @@
 import type { AedesOptions } from 'aedes';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { authorizeFilter } from '../shared/topics.ts';
+import { maySeeDriver, partyOf } from '../shared/trips/status.ts';
+import { filterMatches } from './filters.ts';
 import { limits } from './limits.ts';
-import type { SessionClient } from './session.ts';
-
-/** Does a topic filter match a topic name (MQTT 3.1.1, 4.7)? */
-export function filterMatches(filter: string, topic: string): boolean {
-  if (filter === topic) return true;
-  const asked = filter.split('/');
-  const levels = topic.split('/');
-  for (let index = 0; index < asked.length; index++) {
-    if (asked[index] === '#') return true;
-    if (index === levels.length) return false;
-    if (asked[index] !== '+' && asked[index] !== levels[index]) return false;
-  }
-  return asked.length === levels.length;
-}
+import type { Session, SessionClient } from './session.ts';
+import type { TripWatch } from './trip-watch.ts';
 
 /** The highest QoS that the client asked for among its filters that match. Aedes looks at exact filters alone. */
 function grantedQos(client: SessionClient, topic: string): 0 | 1 | 2 {
@@ -28,23 +18,51 @@ function grantedQos(client: SessionClient, topic: string): 0 | 1 | 2 {
   return qos;
 }
 
+const TRIPS = 'trips/';
+
+/** May this message of a trip go to this client, now? The right may have ended since the subscription was granted. */
+function mayReceive(session: Session, watch: TripWatch, topic: string): boolean {
+  const { identity } = session;
+  const permission = authorizeFilter(identity, topic).permission;
+  if (!topic.startsWith(TRIPS)) return permission === 'granted';
+  if (permission === 'refused') return false;
+  if (identity.role === 'OPERATOR' || identity.role === 'SERVICE') return true;
+  const end = topic.indexOf('/', TRIPS.length);
+  const trip = watch.state(topic.slice(TRIPS.length, end));
+  if (trip === undefined) return false;
+  return topic.endsWith('/location') ? maySeeDriver(identity, trip) : partyOf(identity, trip) !== undefined;
+}
+
+/** Its snapshot comes first, and holds whatever comes now. */
+function isAwaiting(session: Session, topic: string): boolean {
+  if (session.awaiting.size === 0 || !topic.startsWith(TRIPS)) return false;
+  return session.awaiting.has(topic.slice(TRIPS.length, topic.indexOf('/', TRIPS.length)));
+}
+
 /**
  * Each message on its way to each subscriber. Positions are left out for a reader that does not keep up: a newer one
- * replaces them, and nobody else waits. Statuses and errors are checked once more: they may come from a queue that is older
- * than what the user may see now.
+ * replaces them, and nobody else waits. What belongs to a trip, and all that may come from a queue, is checked once more: a
+ * subscription may outlive its right.
  */
-export function createDeliverHandler(metrics: Metrics): NonNullable<AedesOptions['authorizeForward']> {
+export function createDeliverHandler(
+  watch: TripWatch,
+  metrics: Metrics,
+): NonNullable<AedesOptions['authorizeForward']> {
   return (aedesClient, packet) => {
     const client = aedesClient as SessionClient;
-    if (packet.qos === 0) {
-      if (client.conn.writableLength <= limits.slowReaderBytes) return packet;
-      metrics.dropped.inc({ reason: 'slow_reader' });
-      return null;
+    const { session } = client;
+    if (session === undefined) return null;
+    const { topic, qos, retain } = packet;
+    if (qos === 0) {
+      if (client.conn.writableLength > limits.slowReaderBytes) {
+        metrics.dropped.inc({ reason: 'slow_reader' });
+        return null;
+      }
+      if (!topic.startsWith(TRIPS)) return packet;
     }
-    if (client.session === undefined) return null;
-    if (authorizeFilter(client.session.identity, packet.topic).permission !== 'granted') return null;
-    if (packet.qos === 2 && client.connected)
-      packet.qos = Math.min(2, Math.max(1, grantedQos(client, packet.topic))) as 1 | 2;
+    if (!mayReceive(session, watch, topic) || (!retain && isAwaiting(session, topic))) return null;
+    if (qos === 2 && client.connected)
+      packet.qos = Math.min(2, Math.max(1, grantedQos(client, topic))) as 1 | 2;
     return packet;
   };
 }

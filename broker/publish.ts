@@ -2,16 +2,18 @@ import type { AedesOptions } from 'aedes';
 import type { Admission, BacklogResult, LiveResult } from '../shared/admission/index.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
-import type { SetDriverStatus } from '../shared/driver-status/index.ts';
-import type { ErrorCode, Refusal } from '../shared/errors.ts';
-import { publishDriverStatus } from '../shared/messages/driver-status.ts';
+import { type ErrorCode, FleetcastError, type Refusal } from '../shared/errors.ts';
 import { reportRefusal } from '../shared/messages/errors.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
+import type { DriverPresence } from '../shared/presence/index.ts';
 import { fieldErrors, sentence } from '../shared/schemas/ajv.ts';
 import { validateDriverStatus } from '../shared/schemas/driver-status.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { matchTopic, type TopicName } from '../shared/topics.ts';
+import type { TripStore } from '../shared/trips/store.ts';
+import { parseTransition } from '../shared/trips/transition-message.ts';
+import { tripIdPattern } from '../shared/trips/trip.ts';
 import { DEALT_WITH } from './fleet-broker.ts';
 import type { Session, SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
@@ -20,7 +22,8 @@ export type PublishOptions = {
   admission: Admission;
   verifier: TokenVerifier;
   expiry: SessionExpiry;
-  setDriverStatus: SetDriverStatus;
+  presence: DriverPresence;
+  trips: Pick<TripStore, 'transition'>;
   publisher: Publisher;
   metrics: Metrics;
   log: Logger;
@@ -48,7 +51,7 @@ const positionTopics: ReadonlySet<TopicName> = new Set<TopicName>(['driverLocati
  * negative acknowledgement) and reported on the sender's errors topic.
  */
 export function createPublishHandler(options: PublishOptions): NonNullable<AedesOptions['authorizePublish']> {
-  const { admission, verifier, expiry, setDriverStatus, publisher, metrics, log } = options;
+  const { admission, verifier, expiry, presence, trips, publisher, metrics, log } = options;
 
   function report({ session, packet }: Incoming, refusal: Refusal): void {
     reportRefusal(publisher, session.identity, packet.topic, refusal).catch((error: unknown) =>
@@ -96,15 +99,40 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     }
   }
 
-  async function reportStatus({ id, receivedAt }: Incoming, payload: unknown): Promise<Refusal | undefined> {
+  async function reportStatus(
+    { client, id, receivedAt }: Incoming,
+    payload: unknown,
+  ): Promise<Refusal | undefined> {
     if (!validateDriverStatus(payload))
       return {
         code: 'INVALID_PAYLOAD',
         message: sentence(fieldErrors(validateDriverStatus.errors), 'the status message'),
       };
-    await setDriverStatus(id, payload.status, receivedAt);
-    await publishDriverStatus(publisher, id, payload.status, receivedAt);
+    if (client.closed) await presence.lastWill(id, payload.status, receivedAt);
+    else await presence.report(id, payload.status, receivedAt);
     return undefined;
+  }
+
+  async function moveTrip(
+    { session, id, receivedAt }: Incoming,
+    payload: unknown,
+  ): Promise<Refusal | undefined> {
+    const parsed = parseTransition(payload, receivedAt);
+    if ('refusal' in parsed) return parsed.refusal;
+    if (!tripIdPattern.test(id)) return { code: 'TRIP_NOT_FOUND', message: 'there is no such trip' };
+    try {
+      await trips.transition({ ...parsed.transition, tripId: id, actor: session.identity });
+      return undefined;
+    } catch (error) {
+      if (error instanceof FleetcastError) return error.refusal;
+      throw error;
+    }
+  }
+
+  /** What is not a position takes effect after all that its client sent before. */
+  function inOrder(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
+    if (incoming.client.closed) whenDone(incoming, work());
+    else incoming.session.acks.afterEarlier(() => whenDone(incoming, work()));
   }
 
   /** Acknowledges once the work is done; when it can't be done now, the client may send it again. */
@@ -120,7 +148,7 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
   }
 
   function handle(name: TopicName, incoming: Incoming): void {
-    if (name === 'sessionToken') return whenDone(incoming, renew(incoming));
+    if (name === 'sessionToken') return inOrder(incoming, () => renew(incoming));
     const payload = parseJson(incoming.packet.payload);
     if (payload === undefined) return refuse(incoming, 'INVALID_PAYLOAD', 'the payload is not JSON');
     switch (name) {
@@ -133,9 +161,11 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
           settle(incoming, result),
         );
       case 'driverStatus':
-        return whenDone(incoming, reportStatus(incoming, payload));
+        return inOrder(incoming, () => reportStatus(incoming, payload));
+      case 'tripTransition':
+        return inOrder(incoming, () => moveTrip(incoming, payload));
       default:
-        return refuse(incoming, 'TRIP_NOT_FOUND', 'there is no such trip');
+        return refuse(incoming, 'FORBIDDEN', 'nobody may publish to this topic');
     }
   }
 

@@ -1,12 +1,13 @@
 import type { Admission } from '../shared/admission/index.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
 import type { MqttSettings } from '../shared/config.ts';
-import type { SetDriverStatus } from '../shared/driver-status/index.ts';
 import type { Emitter } from '../shared/emitter/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
+import type { DriverPresence } from '../shared/presence/index.ts';
 import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import type { TripStore } from '../shared/trips/store.ts';
 import { createAuthentication } from './authenticate.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { createDeliverHandler } from './deliver.ts';
@@ -17,14 +18,20 @@ import { limitPacketSize } from './packet-size.ts';
 import { createPublishHandler } from './publish.ts';
 import type { SessionClient } from './session.ts';
 import { SessionExpiry } from './session-expiry.ts';
+import { createSnapshots, type LocationSnapshot } from './snapshot.ts';
 import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
+import { watchTrips } from './trip-rights.ts';
+import { type FollowStates, TripWatch } from './trip-watch.ts';
 
 export type BrokerOptions = {
   host: string;
   settings: MqttSettings;
   verifier: TokenVerifier;
   admission: Admission;
-  setDriverStatus: SetDriverStatus;
+  presence: DriverPresence;
+  trips: TripStore;
+  followStates: FollowStates;
+  locationSnapshot: LocationSnapshot;
   publisher: Publisher;
   emitter: Emitter;
   sessionStore: SessionStore;
@@ -53,6 +60,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     client.close();
   });
   storeOnlyGranted(sessionStore);
+  const watch = new TripWatch(options.followStates);
   const broker = await FleetBroker.start({
     mq: emitter,
     persistence: sessionStore,
@@ -68,9 +76,12 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
       connections: new ConnectionLimit(settings.maxConnectionsPerDriver),
     }),
     authorizePublish: createPublishHandler({ ...options, expiry }),
-    authorizeSubscribe: createSubscribeHandler(log),
-    authorizeForward: createDeliverHandler(metrics),
+    authorizeSubscribe: createSubscribeHandler(watch, log),
+    authorizeForward: createDeliverHandler(watch, metrics),
   });
+  const sendSnapshots = createSnapshots(watch, options.locationSnapshot, log);
+  broker.on('subscribe', (subscriptions, client) => sendSnapshots(subscriptions, client as SessionClient));
+  watchTrips(broker, emitter, sessionStore, watch, log);
   broker.on('clientError', (client, error) =>
     log.debug({ clientId: client.id, reason: error.message }, 'client error'),
   );

@@ -8,6 +8,10 @@ export type Session = {
   identity: Identity;
   transport: Transport;
   acks: AckQueue;
+  /** Trips that this client follows, by any of its filters. */
+  trips: Set<string>;
+  /** Of those, the ones whose snapshot has not been sent yet: until then nothing of theirs is, so that it comes first. */
+  awaiting: Set<string>;
 };
 
 /** CONNACK return codes (MQTT 3.1.1, table 3.1). */

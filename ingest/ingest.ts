@@ -1,17 +1,22 @@
 import type { AdmissionSettings } from '../shared/config.ts';
 import type { Queries } from '../shared/database/index.ts';
-import type { SetDriverStatus } from '../shared/driver-status/index.ts';
+import type { Publisher } from '../shared/messages/publisher.ts';
 import type { GroupCommitEvents, WritePositions } from '../shared/position-log/group-commit.ts';
+import type { DriverStatus } from '../shared/schemas/driver-status.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import { OutboxRelay } from './outbox.ts';
 import { keepPartitionsAhead } from './partitions.ts';
 import { createPositionWriter } from './positions.ts';
 import { DAY_MS } from './sql/create-partition.ts';
 import { newestPositions } from './sql/newest-positions.ts';
+import { lastOutboxTime } from './sql/prune-outbox.ts';
 import { setDriverStatus } from './sql/set-driver-status.ts';
+import { type StoredStatus, storedStatuses } from './sql/stored-statuses.ts';
 
 export type IngestOptions = {
   queries: Queries;
+  publisher: Publisher;
   settings: Pick<AdmissionSettings, 'historyRetentionDays'>;
   metrics: Metrics;
   log: Logger;
@@ -19,21 +24,30 @@ export type IngestOptions = {
 
 export type RunningIngest = {
   writePositions: WritePositions;
-  setDriverStatus: SetDriverStatus;
+  setDriverStatus(driverId: string, status: DriverStatus, at: number): Promise<void>;
+  /** What drivers counted as when the last process ended. */
+  storedStatuses: readonly StoredStatus[];
+  /** When the last trip message before this start was written, epoch ms. */
+  lastTripMessageAt: number | undefined;
+  /** A trip has changed: its message goes out at once. */
+  wakeRelay(): void;
   commitEvents: GroupCommitEvents;
   /** recordedAt (epoch ms) of the current position of each driver that was heard of in the last day. */
   newestPositions: ReadonlyMap<string, number>;
-  stop(): void;
+  stop(): Promise<void>;
 };
 
-/** The writer of positions, and what it needs at hand: partitions for every day that a position may fall into. */
+/** The writer of positions with the partitions that it needs, and the relay of committed trip changes. */
 export async function startIngest({
   queries,
+  publisher,
   settings,
   metrics,
   log,
 }: IngestOptions): Promise<RunningIngest> {
   const stopPartitions = await keepPartitionsAhead(queries, settings.historyRetentionDays, log);
+  const lastTripMessageAt = await lastOutboxTime(queries);
+  const relay = new OutboxRelay(queries, publisher, log);
   return {
     writePositions: createPositionWriter(queries, {
       poison: (position, error) =>
@@ -54,7 +68,13 @@ export async function startIngest({
         log.warn({ err: error, attempt, positions }, 'positions could not be stored; trying again');
       },
     },
+    storedStatuses: await storedStatuses(queries),
+    lastTripMessageAt,
+    wakeRelay: () => relay.wake(),
     newestPositions: await newestPositions(queries, Date.now() - DAY_MS),
-    stop: stopPartitions,
+    async stop() {
+      stopPartitions();
+      await relay.stop();
+    },
   };
 }

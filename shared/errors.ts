@@ -12,11 +12,16 @@ export const errorCatalogue = {
   NOT_FOUND: { status: 404, title: 'There is nothing here' },
   TRIP_NOT_FOUND: { status: 404, title: 'There is no such trip for you' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'The resource does not know this method' },
+  REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
+  VERSION_CONFLICT: { status: 409, title: 'The trip has changed in the meantime' },
   INVALID_TRANSITION: { status: 409, title: 'The trip can not change to this status' },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be application/json' },
   RATE_LIMITED: { status: 429, title: 'Too many, too fast' },
+  HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
+  SHARING_UNAVAILABLE: { status: 501, title: 'Share links can not be made here' },
   INTERNAL: { status: 500, title: 'Something went wrong on our side' },
+  UNAVAILABLE: { status: 503, title: 'A part that this needs does not answer right now' },
   OVERLOADED: { status: 503, title: 'More than can be kept right now' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -3,7 +3,9 @@ import { refuse } from '../problem.ts';
 
 type Layer = { route?: { methods: Record<string, boolean> }; match(path: string): boolean };
 
-/** A known path with an unknown method is 405 with `Allow` (RFC 9110, 15.5.6), not 404. */
+/**
+ * A known path with an unknown method is 405 with `Allow` (RFC 9110, 15.5.6), not 404. OPTIONS is what asks for just that header.
+ */
 export function refuseOtherMethods(router: Router): RequestHandler {
   return (request, response, next) => {
     const methods = new Set<string>();
@@ -15,6 +17,7 @@ export function refuseOtherMethods(router: Router): RequestHandler {
     if (methods.has('GET')) methods.add('HEAD');
     const allow = [...methods].sort().join(', ');
     response.setHeader('Allow', allow);
+    if (request.method === 'OPTIONS') return void response.status(204).end();
     throw refuse({ code: 'METHOD_NOT_ALLOWED', message: `this resource knows ${allow}` });
   };
 }

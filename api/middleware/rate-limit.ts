@@ -1,15 +1,26 @@
-import type { RequestHandler } from 'express';
-import { rateLimit } from 'express-rate-limit';
+import { isIP } from 'node:net';
+import type { Request, RequestHandler } from 'express';
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { sendProblem } from '../problem.ts';
 
 const WINDOW_MS = 60_000;
 
-/** Requests a minute and client address; IPv6 clients count by their /56, as their providers hand them out. */
+/** Bits of an IPv6 address that make one client: what providers hand out. */
+const IPV6_SUBNET = 56;
+
+/** Behind a proxy the address is text from a header: what is none counts for whoever sent it, or each would be a new client. */
+function clientOf({ ip = '', socket }: Request): string {
+  const address = isIP(ip) === 0 ? (socket.remoteAddress ?? '') : ip;
+  return ipKeyGenerator(address, IPV6_SUBNET);
+}
+
+/** Requests a minute and client address. */
 export function limitRate(perMinute: number): RequestHandler {
   return rateLimit({
     windowMs: WINDOW_MS,
     limit: perMinute,
     skip: () => perMinute === 0,
+    keyGenerator: clientOf,
     standardHeaders: 'draft-6',
     legacyHeaders: false,
     // TRUST_PROXY decides, knowingly; without it the header is not looked at

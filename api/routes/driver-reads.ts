@@ -1,16 +1,16 @@
 import type { Request, Response, Router } from 'express';
 import { Type } from 'typebox';
 import type { Queries } from '../../shared/database/index.ts';
+import { positionOf } from '../../shared/database/position-row.ts';
 import { positionMessage } from '../../shared/messages/positions.ts';
 import { type DriverStatus, driverStatuses } from '../../shared/schemas/driver-status.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { decodeCursor, encodeCursor, isTime } from '../cursor.ts';
 import { requireDriver, requireFleet } from '../middleware/authorize.ts';
 import { refuse } from '../problem.ts';
 import { queryReader, queryTime } from '../query.ts';
 import { historyPage } from '../sql/history-page.ts';
 import { type CurrentRow, latestPosition } from '../sql/latest-position.ts';
 import { nearbyDrivers } from '../sql/nearby-drivers.ts';
-import { positionOf } from '../sql/position-row.ts';
 
 export type DriverReadOptions = { queries: Queries; driverStaleAfterMs: number };
 
@@ -92,7 +92,7 @@ export function driverReads(router: Router, { queries, driverStaleAfterMs }: Dri
         from: from === undefined ? 0 : (queryTime(from) ?? 0),
         // A device's clock may be ahead a little: by default nothing is cut off
         to: to === undefined ? Date.now() + 3_600_000 : (queryTime(to) ?? 0),
-        after: cursor === undefined ? undefined : decodeCursor(asked, cursor),
+        after: cursor === undefined ? undefined : decodeCursor(asked, cursor, isTime),
         tripId,
         limit: limit + 1,
       });

@@ -1,9 +1,7 @@
 import type { Request, Response, Router } from 'express';
 import type { Admission } from '../../shared/admission/index.ts';
-import type { SetDriverStatus } from '../../shared/driver-status/index.ts';
-import { publishDriverStatus } from '../../shared/messages/driver-status.ts';
 import { positionMessage } from '../../shared/messages/positions.ts';
-import type { Publisher } from '../../shared/messages/publisher.ts';
+import type { DriverPresence } from '../../shared/presence/index.ts';
 import { fieldErrors, sentence } from '../../shared/schemas/ajv.ts';
 import { validateDriverStatus } from '../../shared/schemas/driver-status.ts';
 import { requireDriver } from '../middleware/authorize.ts';
@@ -12,8 +10,7 @@ import { refuse } from '../problem.ts';
 
 export type DriverWriteOptions = {
   admission: Admission;
-  setDriverStatus: SetDriverStatus;
-  publisher: Publisher;
+  presence: DriverPresence;
 };
 
 /** The process is stopping: what was sent is not kept, and must be sent again. */
@@ -24,10 +21,7 @@ const stopping = refuse({
 });
 
 /** What drivers send, with the same admission and the same permissions as over MQTT. */
-export function driverWrites(
-  router: Router,
-  { admission, setDriverStatus, publisher }: DriverWriteOptions,
-): void {
+export function driverWrites(router: Router, { admission, presence }: DriverWriteOptions): void {
   router.post(
     '/drivers/:driverId/location',
     requireDriver('driverLocation', 'publish'),
@@ -55,7 +49,7 @@ export function driverWrites(
         admission.backlog(request.params.driverId, request.body, Date.now(), (result) => {
           if (result === undefined) reject(stopping);
           else if ('refusal' in result) reject(refuse(result.refusal));
-          else resolve(result);
+          else resolve({ ...result, rejected: result.rejected.map(({ index, code }) => ({ index, code })) });
         }),
       );
       response.status(202).json(counts);
@@ -74,9 +68,8 @@ export function driverWrites(
         throw refuse({ code: 'INVALID_PAYLOAD', message: sentence(errors, 'the body'), errors });
       }
       const receivedAt = Date.now();
-      await setDriverStatus(driverId, body.status, receivedAt);
-      await publishDriverStatus(publisher, driverId, body.status, receivedAt);
-      response.json({ driverId, status: body.status, receivedAt: new Date(receivedAt).toISOString() });
+      const status = await presence.report(driverId, body.status, receivedAt);
+      response.json({ driverId, status, receivedAt: new Date(receivedAt).toISOString() });
     },
   );
 }

@@ -1,5 +1,5 @@
 import type { Queries } from '../../shared/database/index.ts';
-import { type PositionRow, positionColumns } from './position-row.ts';
+import { type PositionRow, positionColumns } from '../../shared/database/position-row.ts';
 
 export type HistoryPage = {
   driverId: string;

@@ -1,6 +1,6 @@
 import type { Queries } from '../../shared/database/index.ts';
+import { type PositionRow, positionColumns } from '../../shared/database/position-row.ts';
 import type { DriverStatus } from '../../shared/schemas/driver-status.ts';
-import { type PositionRow, positionColumns } from './position-row.ts';
 
 export type CurrentRow = PositionRow & { status: DriverStatus };
 

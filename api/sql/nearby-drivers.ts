@@ -1,7 +1,7 @@
 import type { Queries } from '../../shared/database/index.ts';
+import { positionColumns } from '../../shared/database/position-row.ts';
 import type { DriverStatus } from '../../shared/schemas/driver-status.ts';
 import type { CurrentRow } from './latest-position.ts';
-import { positionColumns } from './position-row.ts';
 
 export type Nearby = {
   latitude: number;

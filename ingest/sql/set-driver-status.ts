@@ -1,11 +1,11 @@
 import type { Queries } from '../../shared/database/index.ts';
-import type { ReportedStatus } from '../../shared/schemas/driver-status.ts';
+import type { DriverStatus } from '../../shared/schemas/driver-status.ts';
 
-/** Sets what a driver says of itself, unless something newer is known. `at`: epoch ms. */
+/** Sets what a driver counts as, unless something newer is known. `at`: epoch ms. */
 export async function setDriverStatus(
   queries: Queries,
   driverId: string,
-  status: ReportedStatus,
+  status: DriverStatus,
   at: number,
 ): Promise<void> {
   await queries.none(

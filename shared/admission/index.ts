@@ -1,7 +1,5 @@
 import type { ErrorCode } from '../errors.ts';
-import { deliverPosition } from '../messages/positions.ts';
-import type { Publisher } from '../messages/publisher.ts';
-import type { Decision, Outcome, PositionLog, Submission } from '../position-log/index.ts';
+import type { Decision, LoggedPosition, Outcome, PositionLog, Submission } from '../position-log/index.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { parseBacklog, parseLive } from './parse.ts';
@@ -12,7 +10,10 @@ export type { BacklogResult, LiveResult } from './results.ts';
 export type AdmissionOptions = {
   log: PositionLog;
   logger: Logger;
-  publisher: Publisher;
+  /** Hands a position to its subscribers; calls back when it was written to them. */
+  deliver(position: LoggedPosition, written: () => void): void;
+  /** A driver has sent something that was admitted. */
+  seen(driverId: string, at: number): void;
   metrics: Metrics;
   /** Positions older than this are refused. */
   historyRetentionDays: number;
@@ -122,13 +123,14 @@ export class Admission {
   }
 
   private deliver(decisions: readonly Decision[]): void {
-    const { publisher, metrics } = this.options;
+    const { deliver, seen, metrics } = this.options;
     for (const decision of decisions) {
-      if (!decision.admitted || decision.newest === null) continue;
+      if (!decision.admitted) continue;
+      const [first] = decision.positions;
+      if (first !== undefined) seen(first.driverId, first.receivedAt);
       const { newest } = decision;
-      deliverPosition(publisher, newest, () =>
-        metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000),
-      );
+      if (newest !== null)
+        deliver(newest, () => metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000));
     }
   }
 }

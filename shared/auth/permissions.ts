@@ -48,11 +48,11 @@ export const permissions = {
     (identity: Identity, id: IdOrAny): Permission =>
       when(identity.sub === id && errorsNamespace(identity) === namespace),
 
-  /** Follow a trip: its RIDER and DRIVER, its VIEWERs, OPERATOR, SERVICE. */
+  /** Follow a trip: its RIDER and DRIVER, its VIEWERs while it lasts, OPERATOR, SERVICE. */
   followTrip: (identity: Identity, tripId: IdOrAny): Permission => {
     if (isStaff(identity)) return 'granted';
     if (tripId === ANY) return 'refused';
-    if (identity.role === 'VIEWER') return when(identity.trips.includes(tripId));
+    if (identity.role === 'VIEWER' && !identity.trips.includes(tripId)) return 'refused';
     return 'ask-trip';
   },
 

@@ -1,7 +1,11 @@
-import type { IDatabase } from 'pg-promise';
+import type { IDatabase, ITask } from 'pg-promise';
 
 /** What queries are made with. Parameters are always bound. */
 export type Queries = IDatabase<object>;
+export type Transaction = ITask<object>;
+
+/** Anything that runs statements: the pool, or a transaction. */
+export type Runner = Pick<Queries, 'any' | 'one' | 'oneOrNone' | 'none'>;
 
 /** Port: the database. Adapters: `postgres.ts` (a server at DATABASE_URL), `embedded.ts` (PGlite in a worker thread). */
 export type Database = {

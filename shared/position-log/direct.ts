@@ -1,10 +1,11 @@
-import { DriverState, type RateLimits } from './driver-state.ts';
+import { DriverState, type RateLimits, type TripOf } from './driver-state.ts';
 import { GroupCommit, type GroupCommitEvents, type WritePositions } from './group-commit.ts';
 import type { Appended, Decision, LoggedPosition, PositionLog, Submission } from './index.ts';
 
 export type DirectLogOptions = RateLimits & {
   write: WritePositions;
   maxQueuedPositions: number;
+  tripOf: TripOf;
   /** recordedAt (epoch ms) of each driver's current position: what came before a restart is not delivered again. */
   newest: ReadonlyMap<string, number>;
   events?: GroupCommitEvents;
@@ -50,7 +51,7 @@ export function createDirectPositionLog(options: DirectLogOptions): PositionLog 
           message: 'more positions are waiting for the database than can be held',
           retryAfterMs: OVERLOADED_RETRY_MS,
         }
-      : stateOf(submission).decide(submission, options);
+      : stateOf(submission).decide(submission, options, options.tripOf);
 
   return {
     append(submissions: readonly Submission[]): Promise<Appended> {

@@ -4,6 +4,9 @@ import { BacklogBudget, LiveInterval, type Wait } from './rate-limits.ts';
 
 export type RateLimits = { locationMinIntervalMs: number; backlogMaxPerMinute: number };
 
+/** The trip that a position (recordedAt epoch ms) belongs to; null: none. */
+export type TripOf = (driverId: string, kind: 'live' | 'backlog', recordedAt: number) => string | null;
+
 /** What has to be known of a driver to decide on its next position. */
 export class DriverState {
   private readonly live = new LiveInterval();
@@ -19,7 +22,7 @@ export class DriverState {
     this.newestRecordedAt = newestRecordedAt;
   }
 
-  decide(submission: Submission, limits: RateLimits): Decision {
+  decide(submission: Submission, limits: RateLimits, tripOf: TripOf): Decision {
     this.lastSeenAt = submission.receivedAt;
     const wait = this.wait(submission, limits);
     if (wait !== null) {
@@ -33,7 +36,7 @@ export class DriverState {
         retryAfterMs: wait,
       };
     }
-    const positions = submission.positions.map((position) => this.logged(position, submission));
+    const positions = submission.positions.map((position) => this.logged(position, submission, tripOf));
     let newest: LoggedPosition | null = null;
     for (const position of positions) {
       if (position.recordedAt <= this.newestRecordedAt) continue;
@@ -57,12 +60,17 @@ export class DriverState {
     return wait;
   }
 
-  private logged(position: SubmittedPosition, { driverId, receivedAt }: Submission): LoggedPosition {
+  private logged(
+    position: SubmittedPosition,
+    { driverId, kind, receivedAt }: Submission,
+    tripOf: TripOf,
+  ): LoggedPosition {
     const timeAssigned = position.recordedAt === null;
+    const recordedAt = position.recordedAt ?? this.assignTime(receivedAt);
     return {
       driverId,
       receivedAt,
-      tripId: null,
+      tripId: tripOf(driverId, kind, recordedAt),
       timeAssigned,
       latitude: position.latitude,
       longitude: position.longitude,
@@ -71,7 +79,7 @@ export class DriverState {
       accuracy: position.accuracy,
       altitude: position.altitude,
       battery: position.battery,
-      recordedAt: position.recordedAt ?? this.assignTime(receivedAt),
+      recordedAt,
     };
   }
 

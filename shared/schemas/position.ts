@@ -58,11 +58,23 @@ function parseRecordedAt(value: Static<typeof positionSchema>['recordedAt']): nu
   return Math.abs(value) <= MAX_EPOCH_MS ? value : undefined;
 }
 
+/** A sender learns of a bad time together with the other fields: no schema can check it. */
+function hasBadTime(value: unknown): boolean {
+  const given = (value as { recordedAt?: unknown } | null | undefined)?.recordedAt;
+  return (
+    (typeof given === 'string' || Number.isInteger(given)) &&
+    parseRecordedAt(given as string | number) === undefined
+  );
+}
+
 export type ParsedPosition = { position: SubmittedPosition } | { errors: readonly FieldError[] };
 
 /** Validates one already parsed JSON value as a position. Unknown fields are ignored. */
 export function parsePosition(value: unknown): ParsedPosition {
-  if (!validate(value)) return { errors: fieldErrors(validate.errors) };
+  if (!validate(value)) {
+    const errors = fieldErrors(validate.errors);
+    return { errors: hasBadTime(value) ? [...errors, timeRule] : errors };
+  }
   const recordedAt = parseRecordedAt(value.recordedAt);
   if (recordedAt === undefined) return { errors: [timeRule] };
   return {

@@ -10,6 +10,7 @@ export type SessionStore = {
   storeRetained(message: EmittedMessage): Promise<void>;
   subscriptionsByTopic(topic: string): Promise<StoredSubscription[]>;
   outgoingEnqueueCombi(subscriptions: StoredSubscription[], message: EmittedMessage): Promise<void>;
+  removeSubscriptions(client: object, filters: string[]): Promise<void>;
   addSubscriptions(client: object, subscriptions: object[]): Promise<void>;
   destroy(): Promise<void>;
 };

@@ -1,4 +1,4 @@
-import type { LoggedPosition } from '../../shared/position-log/index.ts';
+import type { LoggedPosition } from '../position-log/index.ts';
 
 /** Columns of a stored position, times as epoch milliseconds; for both tables that hold one. */
 export const positionColumns = `

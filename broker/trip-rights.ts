@@ -1,0 +1,61 @@
+import type { Emitter } from '../shared/emitter/index.ts';
+import type { SessionStore } from '../shared/session-store/index.ts';
+import type { Logger } from '../shared/telemetry/log.ts';
+import { partyOf } from '../shared/trips/status.ts';
+import type { TripStatusMessage } from '../shared/trips/trip.ts';
+import type { FleetBroker } from './fleet-broker.ts';
+import type { SessionClient } from './session.ts';
+import { tripOfFilter } from './subscribe.ts';
+import type { TripWatch } from './trip-watch.ts';
+
+/** Keeps the watched trips up to date, and takes subscriptions away from those who are no party of a trip any more. */
+export function watchTrips(
+  broker: FleetBroker,
+  emitter: Emitter,
+  store: SessionStore,
+  watch: TripWatch,
+  log: Logger,
+): void {
+  const takeAway = (client: SessionClient, tripId: string) => {
+    const filters = filtersOf(client, tripId);
+    forget(client, watch, tripId);
+    // Aedes takes names, whatever its types say
+    client.unsubscribe(filters as unknown as Parameters<typeof client.unsubscribe>[0]);
+    store
+      .removeSubscriptions(client, filters)
+      .catch((error: unknown) =>
+        log.warn({ err: error, tripId }, 'a stored subscription could not be removed'),
+      );
+  };
+  emitter.on('trips/+/status', (packet, done) => {
+    const message = JSON.parse(packet.payload.toString()) as TripStatusMessage;
+    watch.apply(message);
+    const trip = watch.state(message.tripId);
+    if (trip !== undefined) {
+      for (const client of watch.followers(message.tripId))
+        if (client.session !== undefined && partyOf(client.session.identity, trip) === undefined)
+          takeAway(client, message.tripId);
+    }
+    done();
+  });
+  broker.on('clientDisconnect', (aedesClient) => {
+    const client = aedesClient as SessionClient;
+    for (const tripId of client.session?.trips ?? []) watch.unfollow(client, tripId);
+  });
+  broker.on('unsubscribe', (filters, aedesClient) => {
+    const client = aedesClient as SessionClient;
+    for (const filter of filters) {
+      const tripId = tripOfFilter(filter);
+      if (tripId !== undefined && filtersOf(client, tripId).length === 0) forget(client, watch, tripId);
+    }
+  });
+}
+
+const filtersOf = (client: SessionClient, tripId: string) =>
+  Object.keys(client.subscriptions).filter((filter) => tripOfFilter(filter) === tripId);
+
+function forget(client: SessionClient, watch: TripWatch, tripId: string): void {
+  client.session?.trips.delete(tripId);
+  client.session?.awaiting.delete(tripId);
+  watch.unfollow(client, tripId);
+}

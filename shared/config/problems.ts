@@ -1,0 +1,71 @@
+import type { ErrorObject } from 'ajv';
+import { type FormatName, formats } from './formats.ts';
+import type { Variables } from './variables.ts';
+
+/** Values of these never appear in a message: they are, or can carry, credentials. */
+const secrets: ReadonlySet<string> = new Set(['JWT_SECRET', 'DATABASE_URL', 'REDIS_URL', 'JWT_JWKS_URL']);
+
+/** Enough of a value to recognise it. */
+const MAX_SHOWN = 100;
+
+const ruleTexts: Record<string, (params: Record<string, unknown>) => string> = {
+  enum: (params) => `must be one of ${(params.allowedValues as string[]).join(', ')}`,
+  type: (params) => `must be ${params.type === 'integer' ? 'a whole number' : `a ${params.type}`}`,
+  minimum: (params) => `must be at least ${params.limit}`,
+  maximum: (params) => `must be at most ${params.limit}`,
+  format: (params) => formats[params.format as FormatName].rule,
+};
+
+const nameOf = (error: ErrorObject) => error.instancePath.slice(1);
+
+function describe(error: ErrorObject, given: NodeJS.ProcessEnv): string {
+  const name = nameOf(error);
+  const rule = `${name} ${ruleTexts[error.keyword]?.(error.params) ?? error.message}`;
+  // As JSON, so that a value with line breaks stays in its line
+  return secrets.has(name) ? rule : `${rule}, but is ${JSON.stringify(given[name]?.slice(0, MAX_SHOWN))}`;
+}
+
+/** One line for each variable that breaks its own rule, by its name. */
+export function ownProblems(errors: readonly ErrorObject[], given: NodeJS.ProcessEnv): Map<string, string> {
+  return new Map(errors.map((error) => [nameOf(error), describe(error, given)]));
+}
+
+const ports = [
+  'MQTT_PORT',
+  'MQTT_WS_PORT',
+  'MQTTS_PORT',
+  'MQTT_WSS_PORT',
+  'API_PORT',
+  'METRICS_PORT',
+] as const;
+
+function* sharedPorts(values: Variables): Generator<string> {
+  const taken = new Map<number, string>();
+  for (const name of ports) {
+    const port = values[name];
+    if (typeof port !== 'number' || port === 0) continue;
+    const other = taken.get(port);
+    if (other !== undefined) yield `${other} and ${name} are both ${port}`;
+    else taken.set(port, name);
+  }
+}
+
+/** Rules that hold between variables. `values` may hold some that break their own: what they say is left alone. */
+export function crossProblems(values: Variables, bad: ReadonlyMap<string, string>): string[] {
+  const problems: string[] = [];
+  const role = bad.has('ROLE') ? 'all' : values.ROLE;
+  const clustered = role !== 'all' || values.REDIS_URL !== undefined;
+  const keys = (['JWT_SECRET', 'JWT_PUBLIC_KEY_FILE', 'JWT_JWKS_URL'] as const).filter((key) => values[key]);
+  if (keys.length > 1) problems.push(`${keys.join(' and ')} exclude each other: set one`);
+  if (clustered && keys.length === 0)
+    problems.push('JWT_SECRET, JWT_PUBLIC_KEY_FILE or JWT_JWKS_URL is required in clustered mode');
+  if (role !== 'all') {
+    for (const name of ['DATABASE_URL', 'REDIS_URL'] as const)
+      if (values[name] === undefined) problems.push(`${name} is required by role ${role}`);
+  }
+  if (values.MQTTS_PORT !== undefined || values.MQTT_WSS_PORT !== undefined) {
+    for (const name of ['TLS_CERT_FILE', 'TLS_KEY_FILE'] as const)
+      if (values[name] === undefined) problems.push(`${name} is required by MQTTS_PORT and MQTT_WSS_PORT`);
+  }
+  return [...problems, ...sharedPorts(values)];
+}

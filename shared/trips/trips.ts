@@ -1,0 +1,111 @@
+import type { TripSettings } from '../config.ts';
+import type { Queries } from '../database/index.ts';
+import { createOsrmEta } from '../eta/osrm.ts';
+import { createStraightLineEta } from '../eta/straight-line.ts';
+import type { Publisher } from '../messages/publisher.ts';
+import type { LoggedPosition } from '../position-log/index.ts';
+import type { Logger } from '../telemetry/log.ts';
+import { type ActiveTrip, ActiveTrips } from './active-trips.ts';
+import { PositionFeed } from './position-feed.ts';
+import { RestartWindow } from './restart-window.ts';
+import { currentPositions } from './sql/current-positions.ts';
+import { type FollowState, findFollowStates } from './sql/find-follow-states.ts';
+import { findActiveTrips } from './sql/find-trip.ts';
+import { TripStore } from './store.ts';
+import type { Trip } from './trip.ts';
+
+export type TripsOptions = {
+  queries: Queries;
+  publisher: Publisher;
+  settings: TripSettings;
+  /** When the last status message before this start was written, epoch ms. */
+  lastMessageAt: number | undefined;
+  /** A driver is on a trip from now on, or is not any more. */
+  setOnTrip(driverId: string, onTrip: boolean): void;
+  /** A change has been committed and waits in the outbox. */
+  wakeRelay(): void;
+  log: Logger;
+};
+
+/** The trips of one process, put together: the store, what is in memory of those that are under way, and who is shown what. */
+export type Trips = {
+  store: TripStore;
+  active: ActiveTrips;
+  feed: PositionFeed;
+  followStates: {
+    find(tripIds: readonly string[]): Promise<readonly FollowState[]>;
+    afterRestart(): boolean;
+  };
+  stop(): void;
+};
+
+const AUTO_ARRIVE_ACTOR = { sub: 'fleetcast', role: 'SERVICE', trips: [] } as const;
+
+export async function startTrips(options: TripsOptions): Promise<Trips> {
+  const { queries, publisher, settings, log } = options;
+  const store = new TripStore(queries);
+  const running = await findActiveTrips(queries);
+  const active = new ActiveTrips(running);
+  const straight = createStraightLineEta({ detourFactor: settings.etaDetourFactor });
+  const eta =
+    settings.osrmUrl === undefined
+      ? straight
+      : createOsrmEta({ url: settings.osrmUrl, fallback: straight, log });
+
+  const arrive = (trip: ActiveTrip) => {
+    store
+      .transition({
+        tripId: trip.id,
+        status: 'ARRIVED',
+        actor: AUTO_ARRIVE_ACTOR,
+        reason: 'at the pickup',
+        version: trip.version,
+      })
+      .catch((error: unknown) =>
+        log.debug({ err: error, tripId: trip.id }, 'a trip did not arrive by itself'),
+      );
+  };
+  const feed = new PositionFeed({
+    publisher,
+    trips: active,
+    eta,
+    arrivalRadiusMeters: settings.arrivalRadiusMeters,
+    onArrival: settings.autoArrive ? arrive : undefined,
+  });
+  const positions = await currentPositions(
+    queries,
+    running.flatMap(({ driverId }) => driverId ?? []),
+  );
+  seed(feed, running, positions);
+
+  store.onCommitted((trip) => {
+    active.apply(trip);
+    feed.apply(trip);
+    options.wakeRelay();
+    if (trip.driverId === null) return;
+    options.setOnTrip(trip.driverId, active.ofDriver(trip.driverId) !== undefined);
+    if (trip.status === 'EN_ROUTE')
+      currentPositions(queries, [trip.driverId]).then(
+        (found) => seed(feed, [trip], found),
+        (error: unknown) => log.warn({ err: error, tripId: trip.id }, "a driver's place could not be read"),
+      );
+  });
+
+  const window = new RestartWindow(options.lastMessageAt, Date.now());
+  return {
+    store,
+    active,
+    feed,
+    followStates: {
+      find: (tripIds) => findFollowStates(queries, tripIds, window.since(Date.now())),
+      afterRestart: () => window.since(Date.now()) !== undefined,
+    },
+    stop: () => eta.stop(),
+  };
+}
+
+/** Whoever begins to follow sees at once where the car is, also before its next position. */
+function seed(feed: PositionFeed, trips: readonly Trip[], positions: readonly LoggedPosition[]): void {
+  const byDriver = new Map(positions.map((position) => [position.driverId, position]));
+  for (const trip of trips) feed.apply(trip, byDriver.get(trip.driverId ?? ''));
+}
