@@ -5,6 +5,7 @@ import type { GroupCommitEvents, WritePositions } from '../shared/position-log/g
 import type { DriverStatus } from '../shared/schemas/driver-status.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import { LateTracks } from './late-tracks.ts';
 import { OutboxRelay } from './outbox.ts';
 import { keepPartitionsAhead } from './partitions.ts';
 import { createPositionWriter } from './positions.ts';
@@ -47,6 +48,7 @@ export async function startIngest({
 }: IngestOptions): Promise<RunningIngest> {
   const stopPartitions = await keepPartitionsAhead(queries, settings.historyRetentionDays, log);
   const lastTripMessageAt = await lastOutboxTime(queries);
+  const lateTracks = new LateTracks(queries, log);
   const relay = new OutboxRelay(queries, publisher, log);
   return {
     writePositions: createPositionWriter(queries, {
@@ -59,6 +61,7 @@ export async function startIngest({
     setDriverStatus: (driverId, status, at) => setDriverStatus(queries, driverId, status, at),
     commitEvents: {
       committed(positions) {
+        lateTracks.committed(positions);
         metrics.batch.observe(positions.length);
         const now = Date.now();
         for (const { receivedAt } of positions) metrics.store.observe((now - receivedAt) / 1000);
@@ -74,6 +77,7 @@ export async function startIngest({
     newestPositions: await newestPositions(queries, Date.now() - DAY_MS),
     async stop() {
       stopPartitions();
+      await lateTracks.stop();
       await relay.stop();
     },
   };

@@ -1,0 +1,18 @@
+import type { Queries } from '../../shared/database/index.ts';
+
+/** Completed trips that a driver was on at some time between two instants (epoch ms). */
+export async function tripsDrivenBetween(
+  queries: Queries,
+  driverId: string,
+  from: number,
+  to: number,
+): Promise<string[]> {
+  const rows = await queries.any<{ id: string }>(
+    `select id
+       from trip_tracking
+      where driver_id = $(driverId) and status = 'COMPLETED'
+        and started_at <= to_timestamp($(to) / 1000.0) and completed_at >= to_timestamp($(from) / 1000.0)`,
+    { driverId, from, to },
+  );
+  return rows.map(({ id }) => id);
+}
