@@ -11,12 +11,13 @@ const typescript = {
   testEnvironment: 'node',
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/dist/', '<rootDir>/data/'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/data/'],
-  testTimeout: 60_000,
 };
 
 /** @type {import('jest').Config} */
 export default {
   maxWorkers: 2,
+  // For all projects: in one of them Jest would not look at it.
+  testTimeout: 60_000,
   // Two projects, so that a run of unit tests alone starts no services: Jest calls a
   // project's globalSetup only when one of that project's tests is about to run.
   projects: [

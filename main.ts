@@ -2,11 +2,14 @@ import { startApi } from './api/server.ts';
 import { startBroker } from './broker/server.ts';
 import { startIngest } from './ingest/ingest.ts';
 import { Admission } from './shared/admission/index.ts';
+import { Revocations, withRevocations } from './shared/auth/revocations.ts';
 import { KeySetupError } from './shared/auth/settings.ts';
 import { createTokenSigner } from './shared/auth/sign.ts';
+import { loadRevocations } from './shared/auth/sql-revocations.ts';
 import { createTokenVerifier } from './shared/auth/verify.ts';
 import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
+import { createControl } from './shared/connections/control.ts';
 import { openEmbeddedDatabase } from './shared/database/embedded.ts';
 import { migrate } from './shared/database/migrate.ts';
 import { connectPostgres } from './shared/database/postgres.ts';
@@ -34,7 +37,7 @@ async function run(config: Config, log: Logger): Promise<void> {
   const metrics = createMetrics();
   const { host, databaseUrl } = config;
   try {
-    const verifier = await createTokenVerifier(config.jwt, (error) =>
+    const genuine = await createTokenVerifier(config.jwt, (error) =>
       log.error({ err: error }, 'signing keys'),
     );
 
@@ -55,8 +58,14 @@ async function run(config: Config, log: Logger): Promise<void> {
     const migrated = await migrate(database.connectionString, log);
     log.info({ database: database.description, migrated }, 'database ready');
 
+    const revocations = new Revocations(await loadRevocations(database.queries));
+    lifecycle.started('revocations', () => revocations.stop());
+    const verifier = withRevocations(genuine, revocations);
+
     const emitter = createMemoryEmitter();
-    const sessionStore = createMemorySessionStore();
+    const control = createControl(emitter);
+    control.onRevoke((revocation) => revocations.add(revocation));
+    const sessionStore = createMemorySessionStore(() => metrics.dropped.inc({ reason: 'queue_full' }));
     const publisher = createPublisher(emitter, sessionStore);
 
     const ingest = await startIngest({
@@ -102,16 +111,27 @@ async function run(config: Config, log: Logger): Promise<void> {
       metrics,
       logger: log,
     });
-    const rooms = { verifier, admission, presence, trips: trips.store, publisher, metrics, log };
+    const rooms = {
+      verifier,
+      admission,
+      presence,
+      trips: trips.store,
+      connectionLog: ingest.connectionLog,
+      control,
+      revocations,
+      followStates: trips.followStates,
+      locationSnapshot: (driverId: string, tripId: string) => trips.feed.snapshot(driverId, tripId),
+      publisher,
+      emitter,
+      metrics,
+      log,
+    };
 
     const broker = await startBroker({
       ...rooms,
       host,
       settings: config.mqtt,
-      emitter,
       sessionStore,
-      followStates: trips.followStates,
-      locationSnapshot: (driverId, tripId) => trips.feed.snapshot(driverId, tripId),
     });
     lifecycle.started('broker', () => broker.stop(() => positionLog.close(DRAIN_MS)));
     health.add('broker', async () => {

@@ -1,37 +1,22 @@
 import express, { type Express, type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
-import type { Admission } from '../shared/admission/index.ts';
-import type { TokenSigner } from '../shared/auth/sign.ts';
-import type { TokenVerifier } from '../shared/auth/verify.ts';
-import type { ApiSettings } from '../shared/config.ts';
-import type { Queries } from '../shared/database/index.ts';
-import type { Health } from '../shared/health.ts';
-import type { DriverPresence } from '../shared/presence/index.ts';
-import type { Logger } from '../shared/telemetry/log.ts';
-import type { TripStore } from '../shared/trips/store.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { asyncApiDocument } from './asyncapi.ts';
+import { documentAssets, documentRoutes } from './documents.ts';
+import { mount } from './http/mount.ts';
+import type { OpenStreams } from './live/open-streams.ts';
 import { authenticate } from './middleware/authenticate.ts';
+import { authenticateDevice } from './middleware/authenticate-device.ts';
 import { allowOrigins } from './middleware/cors.ts';
 import { refuseOtherMethods } from './middleware/methods.ts';
 import { limitRate } from './middleware/rate-limit.ts';
+import { openApiDocument } from './openapi.ts';
+import type { ApiOptions } from './options.ts';
 import { problemHandler, refuse } from './problem.ts';
-import { driverReads } from './routes/driver-reads.ts';
-import { driverWrites } from './routes/driver-writes.ts';
 import { healthRoutes } from './routes/health.ts';
-import { tripReads } from './routes/trip-reads.ts';
-import { tripShare } from './routes/trip-share.ts';
-import { tripWrites } from './routes/trip-writes.ts';
+import { apiRoutes, deviceRoutes } from './routes.ts';
 
-export type ApiOptions = {
-  settings: ApiSettings;
-  verifier: TokenVerifier;
-  admission: Admission;
-  presence: DriverPresence;
-  trips: TripStore;
-  signer: TokenSigner;
-  queries: Queries;
-  health: Health;
-  log: Logger;
-};
+const { version: VERSION } = packageJson;
 
 /** Positions are nobody's to keep on the way. */
 const noStore: RequestHandler = (_request, response, next) => {
@@ -40,30 +25,36 @@ const noStore: RequestHandler = (_request, response, next) => {
 };
 
 /** REST, put together. */
-export function createApp(options: ApiOptions): Express {
-  const { settings, verifier, queries, health, log } = options;
+export function createApp(options: ApiOptions, streams: OpenStreams): Express {
+  const { settings, verifier, health, log } = options;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('trust proxy', settings.trustProxy);
   app.use(helmet());
   app.use(allowOrigins(settings.corsOrigins));
-  healthRoutes(app, health);
 
+  const routes = apiRoutes(options, streams);
+  const doors = deviceRoutes(options);
+  const open = [
+    ...healthRoutes(health),
+    ...documentRoutes(
+      () => openApi,
+      () => asyncApi,
+    ),
+  ];
+  const { publicUrl } = settings;
+  const openApi = openApiDocument([...routes, ...doors, ...open], publicUrl, VERSION);
+  const asyncApi = asyncApiDocument(new URL(publicUrl).hostname, VERSION);
+  mount(app, open, '');
+  app.use(documentAssets());
+  const limit = limitRate(settings.rateLimitPerMinute);
   const v1 = Router();
-  driverReads(v1, { queries, driverStaleAfterMs: settings.driverStaleAfterMs });
-  driverWrites(v1, options);
-  tripReads(v1, queries);
-  tripWrites(v1, options.trips);
-  tripShare(v1, { queries, signer: options.signer, publicUrl: settings.publicUrl });
-  app.use(
-    '/v1',
-    noStore,
-    limitRate(settings.rateLimitPerMinute),
-    authenticate(verifier),
-    v1,
-    refuseOtherMethods(v1),
-  );
+  mount(v1, routes, '/v1');
+  app.use('/v1', noStore, limit, authenticate(verifier), v1, refuseOtherMethods(v1));
+  const devices = Router();
+  mount(devices, doors, '', [noStore, authenticateDevice(verifier, limit)]);
+  app.use(devices, refuseOtherMethods(devices));
 
   app.use(refuseOtherMethods(app.router as unknown as Router), () => {
     throw refuse({ code: 'NOT_FOUND', message: 'there is no such resource' });

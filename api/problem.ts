@@ -21,7 +21,8 @@ export function problemDocument({ code, message, errors, retryAfterMs }: Refusal
 export function sendProblem(response: Response, refusal: Refusal): void {
   const { code, retryAfterMs } = refusal;
   const { status } = errorCatalogue[code];
-  if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="fleetcast"');
+  if (status === 401 && !response.hasHeader('WWW-Authenticate'))
+    response.setHeader('WWW-Authenticate', 'Bearer realm="fleetcast"');
   if (retryAfterMs !== undefined)
     response.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfterMs / 1000)));
   response.status(status).type('application/problem+json').send(problemDocument(refusal));
@@ -67,12 +68,18 @@ function refusalOf(error: HttpError): Refusal | undefined {
   return undefined;
 }
 
+/**
+ * A path as it may stand in a log. Devices that can set nothing but a URL have their token in it; no id has more than 64
+ * characters, and no token so few.
+ */
+export const loggablePath = (path: string): string => path.replace(/[^/]{65,}/g, '…');
+
 /** The last stop of every error: one problem document, and never a stack trace. */
 export function problemHandler(log: Logger) {
   return (error: HttpError, request: Request, response: Response, next: NextFunction): void => {
     const refusal = refusalOf(error);
     if (refusal === undefined || refusal.code === 'UNAVAILABLE')
-      log.error({ err: error, method: request.method, path: request.path }, 'request failed');
+      log.error({ err: error, method: request.method, path: loggablePath(request.path) }, 'request failed');
     if (response.headersSent) return next(error);
     sendProblem(response, refusal ?? { code: 'INTERNAL', message: 'the request could not be handled' });
   };

@@ -1,7 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type ApiOptions, createApp } from './app.ts';
+import { createApp } from './app.ts';
 import { answerClientError } from './client-errors.ts';
+import { OpenStreams } from './live/open-streams.ts';
+import type { ApiOptions } from './options.ts';
 
 export type RunningApi = {
   port: number;
@@ -17,6 +19,7 @@ const CHECK_TIMEOUTS_MS = 2000;
 const STOP_TIMEOUT_MS = 5000;
 
 export async function startApi(host: string, port: number, options: ApiOptions): Promise<RunningApi> {
+  const streams = new OpenStreams(options.control, options.revocations);
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -24,7 +27,7 @@ export async function startApi(host: string, port: number, options: ApiOptions):
       connectionsCheckingInterval: CHECK_TIMEOUTS_MS,
       noDelay: true,
     },
-    createApp(options),
+    createApp(options, streams),
   );
   server.on('clientError', answerClientError);
   await new Promise<void>((resolve, reject) => {
@@ -40,6 +43,7 @@ export async function startApi(host: string, port: number, options: ApiOptions):
           clearTimeout(timer);
           resolve();
         });
+        streams.stop();
         server.closeIdleConnections();
       }),
   };

@@ -3,6 +3,7 @@ import type { AedesOptions, AuthenticateError, ConnectPacket } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
+import type { ConnectionLog } from '../shared/connections/index.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
@@ -17,6 +18,7 @@ export type AuthenticateOptions = {
   connections: ConnectionLimit;
   expiry: SessionExpiry;
   presence: DriverPresence;
+  connectionLog: ConnectionLog;
   metrics: Metrics;
   log: Logger;
 };
@@ -34,7 +36,7 @@ const NOT_NOW = 5;
 export function createAuthentication(
   options: AuthenticateOptions,
 ): Pick<AedesOptions, 'preConnect' | 'authenticate'> {
-  const { verifier, connections, expiry, presence, metrics, log } = options;
+  const { verifier, connections, expiry, presence, connectionLog, metrics, log } = options;
 
   async function identify(client: SessionClient, packet: ConnectPacket): Promise<void> {
     const refusal = clientIdProblem(packet);
@@ -45,11 +47,16 @@ export function createAuthentication(
     try {
       const identity = await withTimeout(verifier.verify(packet.password?.toString() ?? ''));
       client.session = {
+        connectionId: randomUUID(),
+        closeReason: undefined,
         identity,
         transport: client.transport ?? 'TCP',
         acks: new AckQueue(),
+        filters: new Set(),
         trips: new Set(),
-        awaiting: new Set(),
+        awaiting: new Map(),
+        missed: new Set(),
+        held: packet.clean ? undefined : 0,
       };
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
@@ -77,6 +84,15 @@ export function createAuthentication(
         result: 'connection_limit',
         message: 'too many connections of this driver',
       };
+    connectionLog.opened({
+      id: session.connectionId,
+      sub: identity.sub,
+      role: identity.role,
+      clientId: client.id.slice(identity.sub.length + 1),
+      transport,
+      remoteAddress: client.remoteAddress,
+      openedAt: Date.now(),
+    });
     const labels = { transport, role: identity.role };
     metrics.connections.inc(labels);
     expiry.watch(client, identity.expiresAt);
@@ -86,6 +102,8 @@ export function createAuthentication(
       expiry.forget(client);
       if (identity.role === 'DRIVER') presence.disconnected(identity.sub);
       metrics.connections.dec(labels);
+      const ended = client._disconnected ? 'DISCONNECTED' : 'LOST';
+      connectionLog.closed(session.connectionId, Date.now(), session.closeReason ?? ended);
       log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
     });
     log.debug(

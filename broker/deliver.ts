@@ -1,10 +1,12 @@
-import type { AedesOptions } from 'aedes';
+import type { AedesOptions, AedesPublishPacket } from 'aedes';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { authorizeFilter } from '../shared/topics.ts';
-import { maySeeDriver, partyOf } from '../shared/trips/status.ts';
+import { hasEnded, maySeeDriver, partyOf } from '../shared/trips/status.ts';
 import { filterMatches } from './filters.ts';
 import { limits } from './limits.ts';
 import type { Session, SessionClient } from './session.ts';
+import { WITHHELD } from './session-queue.ts';
+import { FROM_QUEUE } from './take-up.ts';
 import type { TripWatch } from './trip-watch.ts';
 
 /** The highest QoS that the client asked for among its filters that match. Aedes looks at exact filters alone. */
@@ -18,25 +20,60 @@ function grantedQos(client: SessionClient, topic: string): 0 | 1 | 2 {
   return qos;
 }
 
+/**
+ * Aedes leaves out what a client has had already, but does not note what it sends from a queue: the same message, come live
+ * meanwhile, would go out twice.
+ */
+function remember({ duplicates }: SessionClient, { brokerId, brokerCounter }: AedesPublishPacket): void {
+  if (brokerId && brokerCounter !== undefined)
+    duplicates[brokerId] = Math.max(duplicates[brokerId] ?? 0, brokerCounter);
+}
+
+/**
+ * What is live comes here for a filter of QoS 1 or 2 alone, and may stand in a queue: it must be acknowledged, even where the filter
+ * has just gone. A retained message comes for any filter, and stands in none.
+ */
+const atLeast = (least: 0 | 1, qos: 0 | 1 | 2) => Math.max(least, qos) as 0 | 1 | 2;
+
 const TRIPS = 'trips/';
 
+/** A right to these may end, or a filter of these reach further than its user may see: each message is asked about. */
+const isCheckedAlways = (topic: string) => topic.startsWith(TRIPS) || topic.startsWith('owntracks/');
+
 /** May this message of a trip go to this client, now? The right may have ended since the subscription was granted. */
-function mayReceive(session: Session, watch: TripWatch, topic: string): boolean {
+function mayReceive(session: Session, watch: TripWatch, { topic, payload }: AedesPublishPacket): boolean {
   const { identity } = session;
   const permission = authorizeFilter(identity, topic).permission;
   if (!topic.startsWith(TRIPS)) return permission === 'granted';
   if (permission === 'refused') return false;
   if (identity.role === 'OPERATOR' || identity.role === 'SERVICE') return true;
   const end = topic.indexOf('/', TRIPS.length);
+  // Whether the watch's own listener or a subscriber is the first to be handed it is open
+  if (topic.endsWith('/status')) watch.hear(payload);
   const trip = watch.state(topic.slice(TRIPS.length, end));
   if (trip === undefined) return false;
-  return topic.endsWith('/location') ? maySeeDriver(identity, trip) : partyOf(identity, trip) !== undefined;
+  if (!topic.endsWith('/location')) return partyOf(identity, trip) !== undefined;
+  const maySee = maySeeDriver(identity, trip);
+  // It is published, so the trip is under way: what says so is still on its way to here
+  if (!maySee && !hasEnded(trip.status)) session.missed.add(trip.id);
+  return maySee;
 }
 
 /** Its snapshot comes first, and holds whatever comes now. */
-function isAwaiting(session: Session, topic: string): boolean {
-  if (session.awaiting.size === 0 || !topic.startsWith(TRIPS)) return false;
-  return session.awaiting.has(topic.slice(TRIPS.length, topic.indexOf('/', TRIPS.length)));
+function isAwaiting({ awaiting }: Session, topic: string): boolean {
+  if (awaiting.size === 0 || !topic.startsWith(TRIPS)) return false;
+  for (const filter of awaiting.keys()) if (filterMatches(filter, topic)) return true;
+  return false;
+}
+
+/** Its session is being taken up again, and has first what waited. This one stands in the queue, too, if its filter is not of QoS 0. */
+function mustWait(client: SessionClient, packet: AedesPublishPacket & { [FROM_QUEUE]?: boolean }): boolean {
+  const { session } = client;
+  if (session?.held === undefined || packet.retain || packet[FROM_QUEUE]) return false;
+  // Aedes has given one to what it sends from the queue
+  if (packet.messageId !== undefined || grantedQos(client, packet.topic) === 0) return false;
+  session.held++;
+  return true;
 }
 
 /**
@@ -53,16 +90,28 @@ export function createDeliverHandler(
     const { session } = client;
     if (session === undefined) return null;
     const { topic, qos, retain } = packet;
+    // Nothing is written to it any more. What is refused, Aedes takes out of the queue of a session that will come back for it
+    if (client.closed) return packet;
     if (qos === 0) {
       if (client.conn.writableLength > limits.slowReaderBytes) {
         metrics.dropped.inc({ reason: 'slow_reader' });
         return null;
       }
-      if (!topic.startsWith(TRIPS)) return packet;
+      if (!isCheckedAlways(topic)) return packet;
+    } else if (client.conn.writableLength > limits.frozenReaderBytes) {
+      // What may not be left out is kept in its session, if it has one that lasts: it can come back for it
+      metrics.dropped.inc({ reason: 'frozen_reader' });
+      setImmediate(() => client.close());
+      return null;
     }
-    if (!mayReceive(session, watch, topic) || (!retain && isAwaiting(session, topic))) return null;
-    if (qos === 2 && client.connected)
-      packet.qos = Math.min(2, Math.max(1, grantedQos(client, topic))) as 1 | 2;
+    if (!mayReceive(session, watch, packet) || (!retain && isAwaiting(session, topic))) {
+      (packet as { [WITHHELD]?: boolean })[WITHHELD] = true;
+      return null;
+    }
+    if (qos === 0) return packet;
+    if (mustWait(client, packet)) return null;
+    remember(client, packet);
+    if (qos === 2) packet.qos = atLeast(retain ? 0 : 1, grantedQos(client, topic));
     return packet;
   };
 }

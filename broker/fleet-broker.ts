@@ -1,4 +1,5 @@
 import { Aedes, type AedesOptions, type Client } from 'aedes';
+import type { SessionClient } from './session.ts';
 
 /**
  * Set on a packet that our own chain has dealt with: Aedes acknowledges it (PUBACK, PUBREC) and does no more: it is
@@ -10,12 +11,23 @@ type Packet = { [DEALT_WITH]?: boolean };
 type Done = (error?: Error) => void;
 
 type Publish = (packet: Packet, client: Client | Done | null, done?: Done) => void;
-type Registry = { clients: Record<string, Client>; connectedClients: number };
+type Registry = {
+  clients: Record<string, Client>;
+  connectedClients: number;
+  maxTopicLevels: number;
+  _clearWillInterval: NodeJS.Timeout;
+};
 
 export class FleetBroker extends Aedes {
   static async start(options: AedesOptions): Promise<FleetBroker> {
     const broker = new FleetBroker(options);
+    // A topic with too many levels would end the connection before the table of topics is asked, and be no more than
+    // another one that is not in it. (Aedes fears for its tries: only what the table grants gets there.)
+    (broker as unknown as Registry).maxTopicLevels = Number.MAX_SAFE_INTEGER;
     await broker.listen();
+    // The sweep for the wills of brokers that died: there is none but us, and after a machine has slept it would send those
+    // of our own clients, who are connected
+    clearInterval((broker as unknown as Registry)._clearWillInterval);
     return broker;
   }
 
@@ -35,6 +47,16 @@ export class FleetBroker extends Aedes {
     if (registry.clients[client.id] === client) delete registry.clients[client.id];
     registry.connectedClients--;
     this.emit('clientDisconnect', client);
+  }
+
+  /** A client with the same id comes in, and this one has to go. */
+  registerClient(client: Client): void {
+    const known = (this as unknown as Registry).clients[client.id] as SessionClient | undefined;
+    if (known?.session !== undefined) known.session.closeReason ??= 'TAKEN_OVER';
+    (Aedes.prototype as unknown as { registerClient(client: Client): void }).registerClient.call(
+      this,
+      client,
+    );
   }
 
   /** Every client that is connected now. */

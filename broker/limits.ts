@@ -1,9 +1,7 @@
 /** What a stranger, or a client with a fault, may ask of the broker. */
 export const limits = {
-  /** Bytes after the fixed header; SPEC section 5. A batch of 500 positions of 120 bytes just fits. */
+  /** A whole MQTT packet. A batch of 500 positions of 120 bytes just fits. Beyond: the connection is closed. */
   maxPacketBytes: 65_536,
-  /** The longest topic of the table has 3 levels; OwnTracks and wildcards need a few more. Beyond: protocol violation. */
-  maxTopicLevels: 16,
   /** Characters of a client id as sent. MQTT 3.1.1 lets a server choose; the longest in use are UUIDs with prefixes. */
   maxClientIdLength: 256,
   /** MQTT 3.1, section 3.1: 1 to 23 characters. */
@@ -18,8 +16,16 @@ export const limits = {
   drainTimeoutMs: 10_000,
   /** Bytes waiting in a reader's socket from which on positions (QoS 0) are left out for it. */
   slowReaderBytes: 65_536,
-  /** QoS 2 publishes of one client that wait for their PUBREL. */
-  maxInflightQoS2: 100,
-  /** Bytes of a WebSocket frame: a packet and some more, since a frame may hold several. */
-  maxFrameBytes: 131_072,
+  /** Bytes waiting in a reader's socket with which it is closed: some 20,000 statuses, which may not be left out. */
+  frozenReaderBytes: 4_194_304,
+  /**
+   * QoS 2 publishes of one client that wait for their PUBREL. A client that sends its backlog in one go has hundreds on their way
+   * before its first PUBREL, and can't be slowed down (what it is to send next comes after them): beyond, it is closed.
+   */
+  maxInflightQoS2: 1000,
+  /**
+   * Bytes of a WebSocket message, which is held until it is complete. It may hold many packets: browsers' clients put all that has
+   * waited for the connection into one, and a backlog of some hours is a dozen batches.
+   */
+  maxFrameBytes: 1_048_576,
 } as const;

@@ -8,6 +8,9 @@ type Parser = {
   error: Error | null;
 };
 
+/** Of a packet near the limit: its type, and three bytes of length. */
+const FIXED_HEADER_BYTES = 4;
+
 /**
  * Ends the connection of a client that announces a packet over the limit, before its body is buffered. Aedes has no
  * limit of its own (moscajs/aedes#831), so it is put into the parser where the fixed header has just been read.
@@ -17,7 +20,7 @@ export function limitPacketSize(client: Client): void {
   const parseLength = parser._parseLength.bind(parser);
   parser._parseLength = () => {
     const parsed = parseLength();
-    if (!parsed || parser.packet.length <= limits.maxPacketBytes) return parsed;
+    if (!parsed || FIXED_HEADER_BYTES + parser.packet.length <= limits.maxPacketBytes) return parsed;
     parser.error = new Error(`packet larger than ${limits.maxPacketBytes} bytes`);
     parser.emit('error', parser.error);
     return false;

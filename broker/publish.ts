@@ -2,12 +2,17 @@ import type { AedesOptions } from 'aedes';
 import type { Admission, BacklogResult, LiveResult } from '../shared/admission/index.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
+import type { ConnectionLog } from '../shared/connections/index.ts';
+import { admitDevicePosition } from '../shared/devices/admit.ts';
+import { readOwnTracks } from '../shared/devices/owntracks.ts';
 import { type ErrorCode, FleetcastError, type Refusal } from '../shared/errors.ts';
+import { parseJson } from '../shared/json.ts';
 import { reportRefusal } from '../shared/messages/errors.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import { fieldErrors, sentence } from '../shared/schemas/ajv.ts';
 import { validateDriverStatus } from '../shared/schemas/driver-status.ts';
+import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { matchTopic, type TopicName } from '../shared/topics.ts';
@@ -17,19 +22,29 @@ import { tripIdPattern } from '../shared/trips/trip.ts';
 import { DEALT_WITH } from './fleet-broker.ts';
 import type { Session, SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
+import { summarise } from './summarise.ts';
 
 export type PublishOptions = {
   admission: Admission;
   verifier: TokenVerifier;
   expiry: SessionExpiry;
   presence: DriverPresence;
+  connectionLog: Pick<ConnectionLog, 'active'>;
   trips: Pick<TripStore, 'transition'>;
   publisher: Publisher;
+  sessionStore: Pick<SessionStore, 'incomingGetPacket'>;
   metrics: Metrics;
   log: Logger;
 };
 
-type Packet = { topic: string; payload: string | Buffer; qos: number; [DEALT_WITH]?: boolean };
+type Packet = {
+  topic: string;
+  payload: string | Buffer;
+  qos: number;
+  dup?: boolean;
+  messageId?: number;
+  [DEALT_WITH]?: boolean;
+};
 
 /** One publish on its way through the broker. */
 type Incoming = {
@@ -41,9 +56,15 @@ type Incoming = {
   /** Epoch ms. */
   receivedAt: number;
   acknowledge(): void;
+  /** All that its client sent before is acknowledged. */
+  isFirst: boolean;
 };
 
-const positionTopics: ReadonlySet<TopicName> = new Set<TopicName>(['driverLocation', 'driverBacklog']);
+const positionTopics: ReadonlySet<TopicName> = new Set<TopicName>([
+  'driverLocation',
+  'driverBacklog',
+  'ownTracks',
+]);
 
 /**
  * PUBLISH: authorise → parse → admit → acknowledge. It all happens in Aedes' `authorizePublish`, since Aedes sends the
@@ -51,7 +72,18 @@ const positionTopics: ReadonlySet<TopicName> = new Set<TopicName>(['driverLocati
  * negative acknowledgement) and reported on the sender's errors topic.
  */
 export function createPublishHandler(options: PublishOptions): NonNullable<AedesOptions['authorizePublish']> {
-  const { admission, verifier, expiry, presence, trips, publisher, metrics, log } = options;
+  const {
+    admission,
+    verifier,
+    expiry,
+    presence,
+    connectionLog,
+    trips,
+    publisher,
+    sessionStore,
+    metrics,
+    log,
+  } = options;
 
   function report({ session, packet }: Incoming, refusal: Refusal): void {
     reportRefusal(publisher, session.identity, packet.topic, refusal).catch((error: unknown) =>
@@ -131,8 +163,18 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
 
   /** What is not a position takes effect after all that its client sent before. */
   function inOrder(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
-    if (incoming.client.closed) whenDone(incoming, work());
+    if (incoming.client.closed || incoming.isFirst) whenDone(incoming, work());
     else incoming.session.acks.afterEarlier(() => whenDone(incoming, work()));
+  }
+
+  /** A QoS 2 message sent again, of which the first may have come, or not (MQTT 3.1.1, 4.3.3). */
+  function handleRepeated(name: TopicName, incoming: Incoming): void {
+    // Aedes looks for what it has already only after this hook: a position without a time would be stored twice
+    incoming.session.acks.afterEarlier(() => {
+      sessionStore
+        .incomingGetPacket(incoming.client, incoming.packet)
+        .then(incoming.acknowledge, () => handle(name, { ...incoming, isFirst: true }));
+    });
   }
 
   /** Acknowledges once the work is done; when it can't be done now, the client may send it again. */
@@ -147,8 +189,19 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     );
   }
 
+  function takeOwnTracks(incoming: Incoming, payload: unknown): void {
+    const message = readOwnTracks(payload);
+    if (message.kind === 'other') return incoming.acknowledge();
+    if (message.kind === 'malformed')
+      return refuse(incoming, 'INVALID_PAYLOAD', `the payload ${message.problem}`);
+    admitDevicePosition(admission, incoming.id, message.position, incoming.receivedAt, (result) =>
+      settle(incoming, result),
+    );
+  }
+
   function handle(name: TopicName, incoming: Incoming): void {
     if (name === 'sessionToken') return inOrder(incoming, () => renew(incoming));
+    if (name === 'ownTracksOther') return incoming.acknowledge();
     const payload = parseJson(incoming.packet.payload);
     if (payload === undefined) return refuse(incoming, 'INVALID_PAYLOAD', 'the payload is not JSON');
     switch (name) {
@@ -160,6 +213,8 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
         return admission.backlog(incoming.id, payload, incoming.receivedAt, (result) =>
           settle(incoming, result),
         );
+      case 'ownTracks':
+        return takeOwnTracks(incoming, payload);
       case 'driverStatus':
         return inOrder(incoming, () => reportStatus(incoming, payload));
       case 'tripTransition':
@@ -173,6 +228,8 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     const client = aedesClient as SessionClient | null;
     const session = client?.session;
     if (client === null || session === undefined) return callback(new Error('no session'));
+    // MQTT 3.1.1, 2.3.1-1: no acknowledgement could name it
+    if ((packet as Packet).messageId === 0) return callback(new Error('packet identifier 0'));
     (packet as Packet)[DEALT_WITH] = true;
     // A will comes when the connection is closed: nothing is acknowledged any more
     const acknowledge = client.closed ? () => callback(null) : session.acks.take(() => callback(null));
@@ -184,29 +241,12 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
       id: match?.id ?? '',
       receivedAt: Date.now(),
       acknowledge,
+      isFirst: false,
     };
+    connectionLog.active(session.connectionId, incoming.receivedAt);
     if (match === undefined || match.topic.publish(session.identity, match.id) === 'refused')
       return refuse(incoming, 'FORBIDDEN', 'you may not publish to this topic');
-    handle(match.name, incoming);
+    if (packet.qos === 2 && packet.dup) handleRepeated(match.name, incoming);
+    else handle(match.name, incoming);
   };
-}
-
-/** undefined: not JSON. (JSON itself has no undefined.) */
-function parseJson(payload: string | Buffer): unknown {
-  try {
-    return JSON.parse(payload.toString());
-  } catch {
-    return undefined;
-  }
-}
-
-/** One report a code, not one a position: a batch can hold 500. */
-function summarise(rejected: readonly { index: number; code: ErrorCode; message: string }[]): Refusal[] {
-  const byCode = new Map<ErrorCode, { index: number; message: string }[]>();
-  for (const { code, ...rest } of rejected) byCode.set(code, [...(byCode.get(code) ?? []), rest]);
-  return [...byCode].map(([code, items]) => {
-    const shown = items.slice(0, 3).map(({ index, message }) => `position ${index}: ${message}`);
-    const more = items.length > shown.length ? `; and ${items.length - shown.length} more` : '';
-    return { code, message: shown.join('; ') + more };
-  });
 }

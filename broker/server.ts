@@ -1,15 +1,20 @@
 import type { Admission } from '../shared/admission/index.ts';
+import type { Revocations } from '../shared/auth/revocations.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
 import type { MqttSettings } from '../shared/config.ts';
+import type { Control } from '../shared/connections/control.ts';
+import type { ConnectionLog } from '../shared/connections/index.ts';
 import type { Emitter } from '../shared/emitter/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { TripStore } from '../shared/trips/store.ts';
 import { createAuthentication } from './authenticate.ts';
 import { ConnectionLimit } from './connection-limit.ts';
+import { obeyControl } from './control.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
 import { limits } from './limits.ts';
@@ -18,10 +23,12 @@ import { limitPacketSize } from './packet-size.ts';
 import { createPublishHandler } from './publish.ts';
 import type { SessionClient } from './session.ts';
 import { SessionExpiry } from './session-expiry.ts';
+import { repairQueues } from './session-queue.ts';
 import { createSnapshots, type LocationSnapshot } from './snapshot.ts';
 import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
+import { takeUpInOrder } from './take-up.ts';
 import { watchTrips } from './trip-rights.ts';
-import { type FollowStates, TripWatch } from './trip-watch.ts';
+import { TripWatch } from './trip-watch.ts';
 
 export type BrokerOptions = {
   host: string;
@@ -29,6 +36,9 @@ export type BrokerOptions = {
   verifier: TokenVerifier;
   admission: Admission;
   presence: DriverPresence;
+  connectionLog: ConnectionLog;
+  control: Control;
+  revocations: Pick<Revocations, 'covers'>;
   trips: TripStore;
   followStates: FollowStates;
   locationSnapshot: LocationSnapshot;
@@ -57,16 +67,17 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   const { host, settings, emitter, sessionStore, metrics, log } = options;
   const expiry = new SessionExpiry((client) => {
     log.debug({ sub: client.session?.identity.sub, clientId: client.id }, 'closed: its token has expired');
+    if (client.session !== undefined) client.session.closeReason = 'TOKEN_EXPIRED';
     client.close();
   });
   storeOnlyGranted(sessionStore);
+  repairQueues(sessionStore);
   const watch = new TripWatch(options.followStates);
   const broker = await FleetBroker.start({
     mq: emitter,
     persistence: sessionStore,
     connectTimeout: limits.connectTimeoutMs,
     drainTimeout: limits.drainTimeoutMs,
-    maxTopicLevels: limits.maxTopicLevels,
     maxInflightInbound: limits.maxInflightQoS2,
     // Checked before the user's name space is put in front
     maxClientsIdLength: Number.MAX_SAFE_INTEGER,
@@ -79,9 +90,15 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     authorizeSubscribe: createSubscribeHandler(watch, log),
     authorizeForward: createDeliverHandler(watch, metrics),
   });
-  const sendSnapshots = createSnapshots(watch, options.locationSnapshot, log);
-  broker.on('subscribe', (subscriptions, client) => sendSnapshots(subscriptions, client as SessionClient));
-  watchTrips(broker, emitter, sessionStore, watch, log);
+  obeyControl(broker, options.control, options.revocations);
+  const snapshots = createSnapshots(watch, options.locationSnapshot, log);
+  broker.on('subscribe', (subscriptions, client) =>
+    snapshots.subscribed(subscriptions, client as SessionClient),
+  );
+  takeUpInOrder(broker, sessionStore, log);
+  watchTrips(broker, emitter, sessionStore, watch, snapshots.changed, log);
+  // Without a listener, it would end the process
+  broker.on('error', (error) => log.error({ err: error }, 'broker error'));
   broker.on('clientError', (client, error) =>
     log.debug({ clientId: client.id, reason: error.message }, 'client error'),
   );
@@ -111,7 +128,11 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
       for (const client of clients) client.pause();
       await drain();
       await new Promise((resolve) => setTimeout(resolve, LAST_WRITES_MS));
-      for (const client of clients) client.will = null;
+      // Also those whose login was under way
+      for (const client of broker.everyClient() as SessionClient[]) {
+        client.will = null;
+        if (client.session !== undefined) client.session.closeReason ??= 'SERVER_STOPPED';
+      }
       await Promise.race([
         new Promise<void>((resolve) => broker.close(resolve)),
         new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref()),

@@ -6,14 +6,13 @@ const TICK_MS = 250;
 const slotOf = (time: number) => Math.ceil(time / TICK_MS);
 
 /**
- * Ends sessions with their tokens. One timer for all: sessions wait in slots of a tick each, so that a tick looks only at
- * those that are due.
+ * Ends sessions with their tokens. One timer for all: sessions wait in slots of a tick each, so that a tick looks at slots, not at
+ * sessions. It goes by the clock as it is at the tick, which may have been set forth or back since the last one.
  */
 export class SessionExpiry {
   private readonly slots = new Map<number, Set<SessionClient>>();
   private readonly slotByClient = new Map<SessionClient, number>();
   private readonly timer: NodeJS.Timeout;
-  private done = slotOf(Date.now()) - 1;
   private readonly expire: (client: SessionClient) => void;
 
   constructor(expire: (client: SessionClient) => void) {
@@ -25,7 +24,7 @@ export class SessionExpiry {
   /** Watches a client until `expiresAt` (epoch ms); again with another time moves it there. */
   watch(client: SessionClient, expiresAt: number): void {
     this.forget(client);
-    const slot = Math.max(slotOf(expiresAt), this.done + 1);
+    const slot = slotOf(expiresAt);
     const clients = this.slots.get(slot) ?? new Set();
     clients.add(client);
     this.slots.set(slot, clients);
@@ -47,9 +46,9 @@ export class SessionExpiry {
 
   private tick(now: number): void {
     const due = Math.floor(now / TICK_MS);
-    while (this.done < due) {
-      this.done++;
-      for (const client of [...(this.slots.get(this.done) ?? [])]) {
+    for (const [slot, clients] of this.slots) {
+      if (slot > due) continue;
+      for (const client of [...clients]) {
         this.forget(client);
         this.expire(client);
       }

@@ -1,17 +1,35 @@
 import type { Client } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
+import type { CloseReason } from '../shared/connections/index.ts';
 import type { Transport } from '../shared/telemetry/metrics.ts';
 import type { AckQueue } from './ack-queue.ts';
 
 /** What the broker knows of a connection whose token was good. */
 export type Session = {
+  /** Of this connection, in connection_sessions. */
+  connectionId: string;
+  /** Why we end it; undefined: the client, or the network, did. */
+  closeReason: CloseReason | undefined;
   identity: Identity;
   transport: Transport;
   acks: AckQueue;
+  /** Filters that this client holds, or is just being granted. */
+  filters: Set<string>;
   /** Trips that this client follows, by any of its filters. */
   trips: Set<string>;
-  /** Of those, the ones whose snapshot has not been sent yet: until then nothing of theirs is, so that it comes first. */
-  awaiting: Set<string>;
+  /** Filters of trips whose snapshot has not been sent yet: until then nothing that they match is, so that it comes first. */
+  awaiting: Map<string, AwaitedSnapshot>;
+  /** Trips of which a position was withheld because it came before the message that lets this client see the driver. */
+  missed: Set<string>;
+  /** While the queue of a session that was taken up again is being sent: how many messages came meanwhile, to be sent after it. */
+  held: number | undefined;
+};
+
+export type AwaitedSnapshot = {
+  /** SUBSCRIBEs with this filter that are under way: a client may send several at once. */
+  subscribes: number;
+  /** The version that the trip had then. What has come since is in the snapshot too. */
+  version: number;
 };
 
 /** CONNACK return codes (MQTT 3.1.1, table 3.1). */
@@ -27,5 +45,11 @@ export type SessionClient = Client & {
   transport?: Transport;
   remoteAddress?: string;
   will: unknown;
+  /** It said DISCONNECT. */
+  _disconnected: boolean;
+  connackSent: boolean;
   subscriptions: Record<string, { qos: 0 | 1 | 2 }>;
+  /** The highest counter that it was sent, by sender (brokerId). */
+  duplicates: Record<string, number>;
+  deliverQoS(packet: object, done: (error?: Error) => void): void;
 };

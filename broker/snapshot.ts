@@ -1,4 +1,4 @@
-import type { PublishPacket, Subscription } from 'aedes';
+import type { Subscription } from 'aedes';
 import type { Logger } from '../shared/telemetry/log.ts';
 import { topicFor } from '../shared/topics.ts';
 import { maySeeDriver } from '../shared/trips/status.ts';
@@ -10,42 +10,82 @@ import type { TripWatch } from './trip-watch.ts';
 /** The last location message of a trip's driver; undefined: none is known, or the trip is not under way. */
 export type LocationSnapshot = (driverId: string, tripId: string) => Buffer | undefined;
 
+/** SUBACK's return code (MQTT 3.1.1, 3.9.3). */
+const REFUSED = 0x80;
+
+type Awaited = { topic: string; qos: 0 | 1 | 2; version: number };
+
 /**
  * What follows a SUBSCRIBE to a trip at once, retain flag set: where the trip stands and where the car is. It is made at the moment
- * of sending, and until then nothing live of that trip goes to this client: so what follows is never older.
+ * of sending, and until then nothing live that its filter matches goes to this client: so what follows is never older.
  */
 export function createSnapshots(watch: TripWatch, location: LocationSnapshot, log: Logger) {
-  function send(client: SessionClient, topic: string, payload: Buffer, qos: 0 | 1 | 2): void {
-    const packet = { cmd: 'publish', topic, payload, qos, retain: true, dup: false } as PublishPacket;
-    client.publish(packet, (error) => {
+  function send(
+    client: SessionClient,
+    topic: string,
+    payload: Buffer,
+    qos: 0 | 1 | 2,
+    retain: boolean,
+  ): void {
+    // As Aedes sends retained messages: past the session's queue, where its `publish` would leave a copy for the next reconnect
+    const packet = { cmd: 'publish', topic, payload, qos, retain, dup: false, brokerId: null };
+    client.deliverQoS(packet, (error) => {
       if (error) log.debug({ err: error, clientId: client.id }, 'a snapshot could not be sent');
     });
   }
 
-  function sendTrip(client: SessionClient, tripId: string, filters: readonly Subscription[]): void {
-    const { session } = client;
-    const trip = watch.state(tripId);
-    if (session === undefined || trip === undefined) return;
-    const qosOf = (topic: string) =>
-      filters.filter((filter) => filterMatches(filter.topic, topic)).map((filter) => filter.qos as number);
-    const statusTopic = topicFor('tripStatus', tripId);
-    const statusQos = qosOf(statusTopic);
-    if (statusQos.length > 0) {
-      for (const message of watch.firstMessages(tripId))
-        send(client, statusTopic, Buffer.from(JSON.stringify(message)), Math.max(...statusQos) as 0 | 1 | 2);
-    }
-    const locationTopic = topicFor('tripLocation', tripId);
-    if (qosOf(locationTopic).length === 0 || trip.driverId === null) return;
-    const payload = maySeeDriver(session.identity, trip) ? location(trip.driverId, tripId) : undefined;
-    if (payload !== undefined) send(client, locationTopic, payload, 0);
+  function sendStatus(client: SessionClient, tripId: string, awaited: readonly Awaited[]): void {
+    const topic = topicFor('tripStatus', tripId);
+    const matching = awaited.filter((filter) => filterMatches(filter.topic, topic));
+    if (matching.length === 0) return;
+    const qos = Math.max(...matching.map((filter) => filter.qos)) as 0 | 1 | 2;
+    const since = Math.min(...matching.map((filter) => filter.version));
+    for (const message of watch.firstMessages(tripId, since))
+      send(client, topic, Buffer.from(JSON.stringify(message)), qos, true);
   }
 
-  return (subscriptions: readonly Subscription[], client: SessionClient): void => {
-    const trips = new Set<string>();
-    for (const { topic } of subscriptions) {
-      const tripId = tripOfFilter(topic);
-      if (tripId !== undefined && client.session?.awaiting.delete(tripId)) trips.add(tripId);
-    }
-    for (const tripId of trips) sendTrip(client, tripId, subscriptions);
+  function sendLocation(
+    client: SessionClient,
+    tripId: string,
+    filters: readonly string[],
+    retain: boolean,
+  ): void {
+    const topic = topicFor('tripLocation', tripId);
+    const trip = watch.state(tripId);
+    if (client.session === undefined || trip === undefined || trip.driverId === null) return;
+    if (!filters.some((filter) => filterMatches(filter, topic))) return;
+    const payload = maySeeDriver(client.session.identity, trip) ? location(trip.driverId, tripId) : undefined;
+    if (payload !== undefined) send(client, topic, payload, 0, retain);
+  }
+
+  return {
+    subscribed(subscriptions: readonly Subscription[], client: SessionClient): void {
+      const byTrip = new Map<string, Awaited[]>();
+      for (const { topic, qos } of subscriptions) {
+        // Those that were refused are among them, with their return code for a QoS
+        if ((qos as number) === REFUSED) continue;
+        const tripId = tripOfFilter(topic);
+        const awaited = tripId === undefined ? undefined : client.session?.awaiting.get(topic);
+        if (tripId === undefined || awaited === undefined) continue;
+        if (--awaited.subscribes === 0) client.session?.awaiting.delete(topic);
+        byTrip.set(tripId, [...(byTrip.get(tripId) ?? []), { topic, qos, version: awaited.version }]);
+      }
+      for (const [tripId, awaited] of byTrip) {
+        sendStatus(client, tripId, awaited);
+        sendLocation(
+          client,
+          tripId,
+          awaited.map(({ topic }) => topic),
+          true,
+        );
+      }
+    },
+
+    /** The status of a trip has been told: whoever may see the driver since then gets the position that came before it. */
+    changed(tripId: string): void {
+      for (const client of watch.followers(tripId))
+        if (client.session?.missed.delete(tripId))
+          sendLocation(client, tripId, Object.keys(client.subscriptions), false);
+    },
   };
 }

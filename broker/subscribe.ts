@@ -21,14 +21,14 @@ export function createSubscribeHandler(
   watch: TripWatch,
   log: Logger,
 ): NonNullable<AedesOptions['authorizeSubscribe']> {
+  /** For a filter that the table of topics does not refuse. */
   async function isGranted(
     client: SessionClient,
     session: Session,
-    subscription: Subscription,
+    { topic }: Subscription,
+    permission: 'granted' | 'ask-trip',
   ): Promise<boolean> {
-    const { permission } = authorizeFilter(session.identity, subscription.topic);
-    if (permission === 'refused' || !hasRoom(client, subscription)) return false;
-    const tripId = tripOfFilter(subscription.topic);
+    const tripId = tripOfFilter(topic);
     if (tripId === undefined) return true;
     const trip = await watch.follow(client, tripId);
     if (client.closed) {
@@ -41,8 +41,13 @@ export function createSubscribeHandler(
       return false;
     }
     session.trips.add(tripId);
-    // A session that is taken up again gets no snapshot (MQTT 3.1.1, 3.1.2.4)
-    if (client.connected) session.awaiting.add(tripId);
+    // A session that is taken up again, before its CONNACK, gets no snapshot (MQTT 3.1.1, 3.1.2.4). `connected` comes later, after the
+    // first SUBSCRIBE of a client that loses no time
+    if (client.connackSent) {
+      const { subscribes = 0, version = trip.messages.at(-1)?.version ?? 0 } =
+        session.awaiting.get(topic) ?? {};
+      session.awaiting.set(topic, { subscribes: subscribes + 1, version });
+    }
     return true;
   }
 
@@ -50,25 +55,33 @@ export function createSubscribeHandler(
     const client = aedesClient as SessionClient;
     const { session } = client;
     if (session === undefined) return callback(new Error('no session'));
-    isGranted(client, session, subscription).then(
+    const { identity, filters } = session;
+    const { topic } = subscription;
+    const refuse = () => {
+      log.debug({ sub: identity.sub, filter: topic }, 'subscription refused');
+      callback(null, null);
+    };
+    const { permission } = authorizeFilter(identity, topic);
+    const isNew = !filters.has(topic);
+    if (permission === 'refused' || (isNew && filters.size >= limits.maxSubscriptions)) return refuse();
+    // Its place is taken at once: a SUBSCRIBE can hold thousands of filters, and Aedes has none of them until all are decided
+    filters.add(topic);
+    const takeBack = () => {
+      if (isNew) filters.delete(topic);
+      refuse();
+    };
+    isGranted(client, session, subscription, permission).then(
       (yes) => {
-        if (yes) granted.add(subscription);
-        else log.debug({ sub: session.identity.sub, filter: subscription.topic }, 'subscription refused');
-        callback(null, yes ? subscription : null);
+        if (!yes) return takeBack();
+        granted.add(subscription);
+        callback(null, subscription);
       },
       (error: unknown) => {
-        log.warn(
-          { err: error, sub: session.identity.sub },
-          'a subscription could not be checked, and is refused',
-        );
-        callback(null, null);
+        log.warn({ err: error, sub: identity.sub }, 'a subscription could not be checked, and is refused');
+        takeBack();
       },
     );
   };
-}
-
-function hasRoom(client: SessionClient, { topic }: Subscription): boolean {
-  return topic in client.subscriptions || Object.keys(client.subscriptions).length < limits.maxSubscriptions;
 }
 
 /** Aedes stores every filter of a SUBSCRIBE as soon as one of them is granted, the refused ones too: those are left out here. */

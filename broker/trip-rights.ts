@@ -8,19 +8,23 @@ import type { SessionClient } from './session.ts';
 import { tripOfFilter } from './subscribe.ts';
 import type { TripWatch } from './trip-watch.ts';
 
-/** Keeps the watched trips up to date, and takes subscriptions away from those who are no party of a trip any more. */
+/**
+ * Keeps the watched trips up to date, and takes subscriptions away from those who are no party of a trip any more. `changed` hears of
+ * each message when it has gone out.
+ */
 export function watchTrips(
   broker: FleetBroker,
   emitter: Emitter,
   store: SessionStore,
   watch: TripWatch,
+  changed: (tripId: string) => void,
   log: Logger,
 ): void {
   const takeAway = (client: SessionClient, tripId: string) => {
     const filters = filtersOf(client, tripId);
     forget(client, watch, tripId);
-    // Aedes takes names, whatever its types say
-    client.unsubscribe(filters as unknown as Parameters<typeof client.unsubscribe>[0]);
+    // Aedes takes names, whatever its types say, and calls back in any case: without a callback it would throw, and end the process
+    client.unsubscribe(filters as unknown as Parameters<typeof client.unsubscribe>[0], () => undefined);
     store
       .removeSubscriptions(client, filters)
       .catch((error: unknown) =>
@@ -35,6 +39,8 @@ export function watchTrips(
       for (const client of watch.followers(message.tripId))
         if (client.session !== undefined && partyOf(client.session.identity, trip) === undefined)
           takeAway(client, message.tripId);
+      // After the message itself, which other listeners of this one hand out
+      setImmediate(changed, message.tripId);
     }
     done();
   });
@@ -45,6 +51,7 @@ export function watchTrips(
   broker.on('unsubscribe', (filters, aedesClient) => {
     const client = aedesClient as SessionClient;
     for (const filter of filters) {
+      client.session?.filters.delete(filter);
       const tripId = tripOfFilter(filter);
       if (tripId !== undefined && filtersOf(client, tripId).length === 0) forget(client, watch, tripId);
     }
@@ -56,6 +63,8 @@ const filtersOf = (client: SessionClient, tripId: string) =>
 
 function forget(client: SessionClient, watch: TripWatch, tripId: string): void {
   client.session?.trips.delete(tripId);
-  client.session?.awaiting.delete(tripId);
+  client.session?.missed.delete(tripId);
+  for (const filter of client.session?.awaiting.keys() ?? [])
+    if (tripOfFilter(filter) === tripId) client.session?.awaiting.delete(filter);
   watch.unfollow(client, tripId);
 }

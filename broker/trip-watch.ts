@@ -1,14 +1,8 @@
+import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { FollowState } from '../shared/trips/sql/find-follow-states.ts';
 import type { TripStatusMessage } from '../shared/trips/trip.ts';
 import { tripIdPattern } from '../shared/trips/trip.ts';
 import type { SessionClient } from './session.ts';
-
-export type FollowStates = {
-  /** Looks up trips, many at once. Unknown ones are left out. */
-  find(tripIds: readonly string[]): Promise<readonly FollowState[]>;
-  /** Whoever comes now may have missed statuses because of a restart. */
-  afterRestart(): boolean;
-};
 
 type Watched = {
   clients: Set<SessionClient>;
@@ -25,6 +19,8 @@ type Watched = {
 export class TripWatch {
   private readonly trips = new Map<string, Watched>();
   private batch: { ids: Set<string>; result: Promise<Map<string, FollowState>> } | undefined;
+  /** Each is handed to many subscribers, and read once. */
+  private readonly heard = new WeakSet<object>();
   private readonly states: FollowStates;
 
   constructor(states: FollowStates) {
@@ -66,14 +62,21 @@ export class TripWatch {
     return this.trips.get(tripId)?.state;
   }
 
-  /** What a new follower is sent first: the latest status; after a restart, all since then, in order. */
-  firstMessages(tripId: string): readonly TripStatusMessage[] {
+  /** What a new follower is sent first: the status from a version on; after a restart, all since then, in order. */
+  firstMessages(tripId: string, fromVersion: number): readonly TripStatusMessage[] {
     const messages = this.state(tripId)?.messages ?? [];
-    return this.states.afterRestart() ? messages : messages.slice(-1);
+    return this.states.afterRestart() ? messages : messages.filter(({ version }) => version >= fromVersion);
   }
 
   followers(tripId: string): ReadonlySet<SessionClient> {
     return this.trips.get(tripId)?.clients ?? new Set();
+  }
+
+  /** A status message is being handed out: it changes who may have it, also the message itself. */
+  hear(payload: Buffer | string): void {
+    if (typeof payload === 'string' || this.heard.has(payload)) return;
+    this.heard.add(payload);
+    this.apply(JSON.parse(payload.toString()) as TripStatusMessage);
   }
 
   /** A status message went out. */

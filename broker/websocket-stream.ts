@@ -21,10 +21,8 @@ export class WebSocketStream extends Duplex {
       if (!this.push(data)) socket.pause();
     });
     socket.on('error', (error) => this.destroy(error));
-    socket.on('close', () => {
-      this.push(null);
-      this.destroy();
-    });
+    // Not the end yet: what came before, perhaps a DISCONNECT, may still wait to be read
+    socket.on('close', () => this.push(null));
   }
 
   override _read(): void {
@@ -55,7 +53,8 @@ export class WebSocketStream extends Duplex {
   }
 
   private send(data: Buffer, done: (error?: Error | null) => void): void {
-    if (this.socket.readyState !== this.socket.OPEN) return done(new Error('the WebSocket is closed'));
+    // Nobody is there to read it. That is no error: it would take what is still to be read with it
+    if (this.socket.readyState !== this.socket.OPEN) return done();
     this.socket.send(data, { binary: true }, done);
   }
 }

@@ -1,10 +1,12 @@
 import type { AdmissionSettings } from '../shared/config.ts';
+import type { ConnectionLog } from '../shared/connections/index.ts';
 import type { Queries } from '../shared/database/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { GroupCommitEvents, WritePositions } from '../shared/position-log/group-commit.ts';
 import type { DriverStatus } from '../shared/schemas/driver-status.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import { ConnectionWriter } from './connections.ts';
 import { LateTracks } from './late-tracks.ts';
 import { OutboxRelay } from './outbox.ts';
 import { keepPartitionsAhead } from './partitions.ts';
@@ -30,10 +32,11 @@ export type RunningIngest = {
   storedStatuses: readonly StoredStatus[];
   /** When the last trip message before this start was written, epoch ms. */
   lastTripMessageAt: number | undefined;
+  connectionLog: ConnectionLog;
   /** A trip has changed: its message goes out at once. */
   wakeRelay(): void;
   commitEvents: GroupCommitEvents;
-  /** recordedAt (epoch ms) of the current position of each driver that was heard of in the last day. */
+  /** recordedAt (epoch ms) of the current position of each driver that may still send an older one. */
   newestPositions: ReadonlyMap<string, number>;
   stop(): Promise<void>;
 };
@@ -49,6 +52,7 @@ export async function startIngest({
   const stopPartitions = await keepPartitionsAhead(queries, settings.historyRetentionDays, log);
   const lastTripMessageAt = await lastOutboxTime(queries);
   const lateTracks = new LateTracks(queries, log);
+  const connections = await ConnectionWriter.start(queries, log);
   const relay = new OutboxRelay(queries, publisher, log);
   return {
     writePositions: createPositionWriter(queries, {
@@ -73,10 +77,12 @@ export async function startIngest({
     },
     storedStatuses: await storedStatuses(queries),
     lastTripMessageAt,
+    connectionLog: connections,
     wakeRelay: () => relay.wake(),
-    newestPositions: await newestPositions(queries, Date.now() - DAY_MS),
+    newestPositions: await newestPositions(queries, Date.now() - settings.historyRetentionDays * DAY_MS),
     async stop() {
       stopPartitions();
+      await connections.stop();
       await lateTracks.stop();
       await relay.stop();
     },

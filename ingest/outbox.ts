@@ -46,10 +46,12 @@ export class OutboxRelay {
     if (!this.running && !this.stopped) this.current = this.run();
   }
 
+  /** Publishes what has been committed so far, if it can be done now; what can't is left to the next start. */
   async stop(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
-    await this.current;
+    // Before anything is waited for: while the database is away, what runs now tries again without end
     this.stopped = true;
+    await this.current;
     this.again = true;
     await this.run();
   }

@@ -1,25 +1,31 @@
 import type { Queries } from '../shared/database/index.ts';
 import type { LoggedPosition, Outcome } from '../shared/position-log/index.ts';
+import { findFreeTimes } from './free-times.ts';
 import { createPartition, DAY_MS } from './sql/create-partition.ts';
-import { isStored } from './sql/find-stored-position.ts';
+import { storedBetween } from './sql/stored-between.ts';
 import { writePositions } from './sql/write-positions.ts';
+
+type DatabaseError = { code?: unknown; constraint?: unknown };
+
+const codeOf = (error: unknown) => String((error as DatabaseError | null)?.code ?? '');
 
 /** PostgreSQL's errors, appendix A: 22 data exception, 23 integrity violation. The rows are at fault, not the database. */
 const isDataError = (error: unknown) => /^2[23]/.test(codeOf(error));
 
-/** "no partition of relation found for row" comes as check_violation. */
+/**
+ * "no partition of relation found for row" comes as a check_violation, but of no constraint that has a name. (Its words are
+ * in the language of the server.)
+ */
 const isMissingPartition = (error: unknown) =>
-  codeOf(error) === '23514' && error instanceof Error && error.message.includes('partition');
-
-const codeOf = (error: unknown) => String((error as { code?: unknown } | null)?.code ?? '');
+  codeOf(error) === '23514' && (error as DatabaseError).constraint === undefined;
 
 export type PositionWriterEvents = {
   /** The database itself refuses this position: it is set aside, the rest of its batch is stored. */
   poison?(position: LoggedPosition, error: unknown): void;
 };
 
-/** A position without a time of its own is moved on at most so often (ms) to find a free millisecond. */
-const MAX_MOVES = 1000;
+/** So much (ms) of a driver's history is looked through at once for a free millisecond. */
+const SEARCH_MS = 10_000;
 
 /**
  * Writes batches of positions. A batch goes in one statement. If the database refuses it for a row's sake, it is
@@ -31,10 +37,6 @@ export function createPositionWriter(queries: Queries, events: PositionWriterEve
     try {
       return await store(positions);
     } catch (error) {
-      if (isMissingPartition(error)) {
-        await makeMissingPartitions(positions);
-        return store(positions);
-      }
       if (!isDataError(error)) throw error;
       const [only] = positions;
       if (positions.length === 1 && only !== undefined) {
@@ -47,28 +49,58 @@ export function createPositionWriter(queries: Queries, events: PositionWriterEve
   }
 
   async function store(positions: readonly LoggedPosition[]): Promise<Outcome[]> {
+    try {
+      return await insert(positions);
+    } catch (error) {
+      if (!isMissingPartition(error)) throw error;
+      await makePartitions(positions);
+      return insert(positions);
+    }
+  }
+
+  async function insert(positions: readonly LoggedPosition[]): Promise<Outcome[]> {
     const outcomes = new Array<Outcome>(positions.length).fill('accepted');
+    const displaced = new Map<string, LoggedPosition[]>();
     for (const index of await writePositions(queries, positions)) {
       const position = positions[index];
-      outcomes[index] = position?.timeAssigned ? await storeLater(position) : 'duplicate';
+      if (position?.timeAssigned) {
+        const own = displaced.get(position.driverId) ?? [];
+        displaced.set(position.driverId, [...own, position]);
+      } else outcomes[index] = 'duplicate';
     }
+    for (const [driverId, own] of displaced) await moveOn(driverId, own, positions);
     return outcomes;
   }
 
   /**
-   * A position without a time of its own is never taken for another one: it moves on to the next free millisecond,
-   * unless it is there already because an earlier try got through and only its answer was lost.
+   * Positions without a time of their own, whose time is taken, are never taken for other ones: they are moved on and
+   * stored. Driver by driver, many at once: whoever has filled thousands of milliseconds must not hold up everybody else.
    */
-  async function storeLater(position: LoggedPosition): Promise<Outcome> {
-    for (let moves = 0; moves < MAX_MOVES; moves++) {
-      if (await isStored(queries, position)) return 'accepted';
-      position.recordedAt += 1;
-      if ((await writePositions(queries, [position])).length === 0) return 'accepted';
+  async function moveOn(
+    driverId: string,
+    displaced: readonly LoggedPosition[],
+    batch: readonly LoggedPosition[],
+  ): Promise<void> {
+    const others = batch.filter(
+      (position) => position.driverId === driverId && !displaced.includes(position),
+    );
+    const taken = new Set(others.map(({ recordedAt }) => recordedAt));
+    let waiting = displaced;
+    while (waiting.length > 0) {
+      const inOrder = waiting.toSorted((a, b) => a.recordedAt - b.recordedAt);
+      const from = inOrder[0]?.recordedAt ?? 0;
+      const end = from + SEARCH_MS;
+      const stored = await storedBetween(queries, driverId, from, end);
+      const { placed, left } = findFreeTimes(inOrder, stored, taken, end);
+      const indices = placed.length === 0 ? [] : await writePositions(queries, placed);
+      // Another worker was quicker: with a position of its own, or with this very one
+      const refused = placed.filter((_, index) => indices.includes(index));
+      for (const { recordedAt } of refused) taken.delete(recordedAt);
+      waiting = [...refused, ...left];
     }
-    throw new Error(`no free millisecond for a position of driver ${position.driverId}`);
   }
 
-  async function makeMissingPartitions(positions: readonly LoggedPosition[]): Promise<void> {
+  async function makePartitions(positions: readonly LoggedPosition[]): Promise<void> {
     const days = new Set(positions.map(({ recordedAt }) => Math.floor(recordedAt / DAY_MS)));
     for (const day of days) await createPartition(queries, day * DAY_MS);
   }

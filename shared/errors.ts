@@ -17,6 +17,7 @@ export const errorCatalogue = {
   INVALID_TRANSITION: { status: 409, title: 'The trip can not change to this status' },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be application/json' },
+  IDEMPOTENCY_CONFLICT: { status: 422, title: 'The Idempotency-Key belongs to another request' },
   RATE_LIMITED: { status: 429, title: 'Too many, too fast' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
   SHARING_UNAVAILABLE: { status: 501, title: 'Share links can not be made here' },

@@ -35,7 +35,7 @@ async function outcome(check: HealthCheck): Promise<string> {
     return await Promise.race([check().then(() => 'ok'), late]);
   } catch (error) {
     // Its code, not its message: that may name hosts and users to strangers
-    return String((error as { code?: unknown }).code ?? 'failed');
+    return String((error as { code?: unknown } | undefined)?.code ?? 'failed');
   } finally {
     clearTimeout(timer);
   }

@@ -4,7 +4,7 @@ import { ANY, type IdOrAny, type Permission, permissions } from './auth/permissi
 type Rule = (identity: Identity, id: IdOrAny) => Permission;
 
 export type Topic = {
-  /** `{name}` stands for one level that holds an id. */
+  /** `{name}` stands for one level. The first one holds an id, those after it any text. */
   pattern: string;
   publish: Rule;
   subscribe: Rule;
@@ -82,6 +82,20 @@ export const topics = {
     subscribe: permissions.followTrip,
     description: 'Every change of the status of a trip',
   },
+  ownTracks: {
+    pattern: 'owntracks/{driverId}/{device}',
+    publish: permissions.writeDriver,
+    subscribe: permissions.readOwnTracks,
+    description:
+      "Way in for the OwnTracks app: its `location` messages are positions of the driver. Nothing is sent here: who follows a driver subscribes to that driver's location",
+  },
+  ownTracksOther: {
+    pattern: 'owntracks/{driverId}/{device}/{kind}',
+    publish: permissions.writeDriver,
+    subscribe: permissions.readOwnTracks,
+    description:
+      'What else the OwnTracks app sends (`event`, `waypoint`, `info`, …): acknowledged, and left alone',
+  },
 } as const satisfies Record<string, Topic>;
 
 export type TopicName = keyof typeof topics;
@@ -102,12 +116,37 @@ export function topicFor(name: TopicName, id: string): string {
 const isParameter = (level: string) => level.startsWith('{');
 
 /** Ids are what `sub` may be (SPEC section 4); trip ids are UUIDs and fit it too. */
-const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+export const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** A level that holds any text (MQTT 3.1.1, 4.7.1: a topic name has no wildcards). */
+const textPattern = /^[^+#]+$/;
+
+const parameters = ({ levels }: TableEntry) => levels.filter(isParameter).length;
 
 /** Levels joined with `+` for a parameter: the table as a map, so that a publish costs one look-up. */
 const byShape = new Map(
-  entries.map((entry) => [entry.levels.map((level) => (isParameter(level) ? '+' : level)).join('/'), entry]),
+  entries
+    .filter((entry) => parameters(entry) < 2)
+    .map((entry) => [entry.levels.map((level) => (isParameter(level) ? '+' : level)).join('/'), entry]),
 );
+
+/** Those with text after the id, which no look-up finds. */
+const withText = entries
+  .filter((entry) => parameters(entry) > 1)
+  .map((entry) => ({ ...entry, start: entry.topic.pattern.slice(0, entry.topic.pattern.indexOf('{')) }));
+
+/** For a topic name whose second level is an id. */
+function findWithText(topicName: string): TableEntry | undefined {
+  if (!withText.some(({ start }) => topicName.startsWith(start))) return undefined;
+  const given = topicName.split('/');
+  return withText.find(
+    ({ levels }) =>
+      levels.length === given.length &&
+      levels.every((level, index) =>
+        isParameter(level) ? textPattern.test(given[index] ?? '') : level === given[index],
+      ),
+  );
+}
 
 export type TopicMatch = { name: TopicName; topic: Topic; id: string };
 
@@ -121,7 +160,8 @@ export function matchTopic(topicName: string): TopicMatch | undefined {
   if (first < 0 || second < 0) return undefined;
   const id = topicName.slice(first + 1, second);
   if (!idPattern.test(id)) return undefined;
-  const entry = byShape.get(`${topicName.slice(0, first)}/+${topicName.slice(second)}`);
+  const entry =
+    byShape.get(`${topicName.slice(0, first)}/+${topicName.slice(second)}`) ?? findWithText(topicName);
   return entry && { name: entry.name, topic: entry.topic, id };
 }
 
@@ -130,15 +170,18 @@ export function matchTopic(topicName: string): TopicMatch | undefined {
  * parameter; undefined when filter and topic can't meet. Only the levels `+` and `#` are wildcards (MQTT 3.1.1, 4.7.1).
  */
 function meet(filter: readonly string[], levels: readonly string[]): IdOrAny | undefined {
+  const idLevel = levels.findIndex(isParameter);
   let id: IdOrAny = '';
   for (let index = 0; index < levels.length; index++) {
     const asked = filter[index];
     const level = levels[index] ?? '';
-    if (asked === '#') return levels.slice(index).some(isParameter) ? ANY : id;
+    if (asked === '#') return idLevel >= index ? ANY : id;
     if (asked === undefined) return undefined;
-    if (isParameter(level)) {
+    if (index === idLevel) {
       if (asked !== '+' && !idPattern.test(asked)) return undefined;
       id = asked === '+' ? ANY : asked;
+    } else if (isParameter(level)) {
+      if (asked !== '+' && !textPattern.test(asked)) return undefined;
     } else if (asked !== '+' && asked !== level) return undefined;
   }
   // `a/b/#` also matches `a/b`
@@ -152,8 +195,8 @@ export type FilterDecision =
   | { permission: 'ask-trip'; tripId: string };
 
 /**
- * May this user have everything that a filter matches? Messages that only clients send don't count: nobody
- * receives them. A filter that matches nothing that is ever delivered is refused too.
+ * May this user have everything that a filter matches? (For OwnTracks' topics: see their rule.) Messages that only clients
+ * send don't count: nobody receives them. A filter that matches nothing that is ever delivered is refused too.
  */
 export function authorizeFilter(identity: Identity, filter: string): FilterDecision {
   const asked = filter.split('/');

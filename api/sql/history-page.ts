@@ -8,25 +8,34 @@ export type HistoryPage = {
   to: number;
   /** Epoch ms: only what was recorded after it. */
   after: number | undefined;
+  /** Only what belongs to this trip. */
   tripId: string | undefined;
+  /** Also what came live for this trip with an earlier time of its own (see measureTrack): within a day before `from`. */
+  alsoOfTrip?: string | undefined;
   limit: number;
 };
 
+const DAY_MS = 86_400_000;
+
 /** Positions of a driver in the order of their recording. Reads the primary key of the partitions in question. */
 export function historyPage(queries: Queries, page: HistoryPage): Promise<PositionRow[]> {
+  const { alsoOfTrip, from, after, tripId } = page;
   const conditions = [
-    page.after === undefined
-      ? 'recorded_at >= to_timestamp($(from) / 1000.0)'
-      : 'recorded_at > to_timestamp($(after) / 1000.0)',
-    ...(page.tripId === undefined ? [] : ['trip_id = $(tripId)']),
+    'driver_id = $(driverId)',
+    'recorded_at >= to_timestamp($(earliest) / 1000.0)',
+    'recorded_at <= to_timestamp($(to) / 1000.0)',
+    ...(after === undefined ? [] : ['recorded_at > to_timestamp($(after) / 1000.0)']),
+    ...(tripId === undefined ? [] : ['trip_id = $(tripId)']),
+    ...(alsoOfTrip === undefined
+      ? []
+      : ['(recorded_at >= to_timestamp($(from) / 1000.0) or trip_id = $(alsoOfTrip))']),
   ];
   return queries.any<PositionRow>(
     `select ${positionColumns}
        from location_history
-      where driver_id = $(driverId) and ${conditions.join(' and ')}
-        and recorded_at <= to_timestamp($(to) / 1000.0)
+      where ${conditions.join(' and ')}
       order by recorded_at
       limit $(limit)`,
-    page,
+    { ...page, earliest: alsoOfTrip === undefined ? from : from - DAY_MS },
   );
 }

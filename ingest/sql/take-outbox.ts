@@ -20,13 +20,13 @@ export async function tryRelayLock(transaction: Transaction): Promise<boolean> {
   return locked;
 }
 
-/** What committed and waits to be published, in order. */
+/** What committed and waits to be published, in order: that of the number, `order by id` would be that of the text in the output. */
 export function takeOutbox(transaction: Transaction, limit: number): Promise<OutboxRow[]> {
   return transaction.any<OutboxRow>(
     `select id::text, rider_id, driver_id, message
        from trip_outbox
       where published_at is null
-      order by id
+      order by trip_outbox.id
       limit $(limit)`,
     { limit },
   );

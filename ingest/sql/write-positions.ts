@@ -1,10 +1,11 @@
 import pgPromise from 'pg-promise';
-import type { Queries } from '../../shared/database/index.ts';
+import type { Runner } from '../../shared/database/index.ts';
 import type { LoggedPosition } from '../../shared/position-log/index.ts';
 
 /**
  * History and current positions of a whole batch in one statement. Idempotent: a position that is there already stays as it
- * is. Current rows are written in the order of driver_id, so that two workers never wait for each other in a circle.
+ * is. Rows are written in the order of their keys, so that two workers that have the same ones never wait for each other in a
+ * circle.
  * Returns the ordinals (from 1) of what was not inserted.
  */
 const statement = new pgPromise.PreparedStatement({
@@ -25,7 +26,7 @@ const statement = new pgPromise.PreparedStatement({
                                     altitude, battery, trip_id)
       select driver_id, recorded_at, received_at, location, bearing, speed, accuracy, altitude, battery, trip_id
         from incoming
-       order by ordinal
+       order by driver_id, recorded_at, ordinal
           on conflict (driver_id, recorded_at) do nothing
       returning driver_id, recorded_at
     ), current as (
@@ -50,14 +51,15 @@ const statement = new pgPromise.PreparedStatement({
      where copy > 1 or inserted.driver_id is null`,
 });
 
-/** node-postgres' own array text goes through every element twice; ours are numbers, uuids and checked ids. */
-function arrayText(values: readonly (string | number | null)[]): string {
-  return `{${values.map((value) => (value === null ? 'NULL' : typeof value === 'string' ? JSON.stringify(value) : value)).join(',')}}`;
-}
+const elementText = (value: string | number | null) =>
+  typeof value === 'string' ? `"${value.replace(/["\\]/g, '\\$&')}"` : (value ?? 'NULL');
+
+/** An array as PostgreSQL reads it (manual, 8.15.6). node-postgres' own way goes through every element twice. */
+const arrayText = (values: readonly (string | number | null)[]) => `{${values.map(elementText).join(',')}}`;
 
 /** @returns the indices of the positions that were not inserted: they are there already, or twice in this batch */
 export async function writePositions(
-  queries: Queries,
+  queries: Runner,
   positions: readonly LoggedPosition[],
 ): Promise<number[]> {
   const column = (pick: (position: LoggedPosition) => string | number | null) =>

@@ -23,6 +23,8 @@ export type AdmissionOptions = {
 type Settle = (decision: Decision | undefined, outcomes: readonly Outcome[] | undefined) => void;
 
 type Pending = { submission: Submission; settle: Settle };
+/** decision undefined: the log could not even decide. */
+type Decided = Pending & { decision: Decision | undefined };
 
 /**
  * The way in for every position, over MQTT and REST alike: validate, then one durable append for all that arrived in
@@ -106,46 +108,63 @@ export class Admission {
     const turn = this.turn;
     this.turn = [];
     const { log, logger } = this.options;
-    let decisions: readonly Decision[] | undefined;
+    let waiting: Decided[] = turn.map((pending) => ({ ...pending, decision: undefined }));
     let outcomes: readonly Outcome[] | undefined;
     try {
-      const appended = await log.append(turn.map(({ submission }) => submission));
-      decisions = appended.decisions;
+      const { decisions, kept } = await log.append(turn.map(({ submission }) => submission));
+      waiting = answerRefused(turn, decisions);
       this.deliver(decisions);
-      outcomes = await appended.kept;
+      outcomes = await kept;
     } catch (error) {
       logger.warn(
         { err: error, messages: turn.length },
         'positions could not be kept and are not acknowledged',
       );
     }
-    settleTurn(turn, decisions, outcomes);
+    answerAdmitted(waiting, outcomes);
   }
 
   private deliver(decisions: readonly Decision[]): void {
-    const { deliver, seen, metrics } = this.options;
     for (const decision of decisions) {
-      if (!decision.admitted) continue;
-      const [first] = decision.positions;
-      if (first !== undefined) seen(first.driverId, first.receivedAt);
-      const { newest } = decision;
-      if (newest !== null)
-        deliver(newest, () => metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000));
+      const [first] = decision.admitted ? decision.positions : [];
+      if (!decision.admitted || first === undefined) continue;
+      try {
+        this.deliverNewest(first, decision.newest);
+      } catch (error) {
+        // A fault on the way to one driver's followers is nothing to the others, nor to what is kept
+        this.options.logger.error(
+          { err: error, driverId: first.driverId },
+          'a position could not be delivered',
+        );
+      }
     }
+  }
+
+  private deliverNewest({ driverId, receivedAt }: LoggedPosition, newest: LoggedPosition | null): void {
+    const { deliver, seen, metrics } = this.options;
+    seen(driverId, receivedAt);
+    if (newest !== null)
+      deliver(newest, () => metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000));
   }
 }
 
-/** Hands each message of a turn its decision and its share of the outcomes, in order. */
-function settleTurn(
-  turn: readonly Pending[],
-  decisions: readonly Decision[] | undefined,
-  outcomes: readonly Outcome[] | undefined,
-): void {
+/** Answers what the log has refused: it need not wait for the database. @returns the others */
+function answerRefused(turn: readonly Pending[], decisions: readonly Decision[]): Decided[] {
+  const admitted: Decided[] = [];
+  turn.forEach((pending, index) => {
+    const decision = decisions[index];
+    if (decision?.admitted === false) pending.settle(decision, undefined);
+    else admitted.push({ ...pending, decision });
+  });
+  return admitted;
+}
+
+/** Hands each admitted message of a turn its share of the outcomes, in order. */
+function answerAdmitted(waiting: readonly Decided[], outcomes: readonly Outcome[] | undefined): void {
   let nextOutcome = 0;
-  turn.forEach(({ settle }, index) => {
-    const decision = decisions?.[index];
+  for (const { settle, decision } of waiting) {
     const positions = decision?.admitted ? decision.positions.length : 0;
     settle(decision, outcomes?.slice(nextOutcome, nextOutcome + positions));
     nextOutcome += positions;
-  });
+  }
 }

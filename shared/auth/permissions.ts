@@ -35,6 +35,13 @@ export const permissions = {
   ownDriver: (identity: Identity, driverId: IdOrAny): Permission =>
     when(identity.sub === driverId && identity.role === 'DRIVER'),
 
+  /**
+   * OwnTracks' topics, on which nothing is sent to anybody. Its apps subscribe to those of all users and fail when that is
+   * refused: the filter is granted, and each message is asked about again, by the topic that it has.
+   */
+  readOwnTracks: (identity: Identity, user: IdOrAny): Permission =>
+    when(isStaff(identity) || (identity.role === 'DRIVER' && (user === ANY || user === identity.sub))),
+
   /** What is addressed to one rider alone. */
   ownRider: (identity: Identity, riderId: IdOrAny): Permission =>
     when(identity.sub === riderId && identity.role === 'RIDER'),

@@ -8,6 +8,7 @@ export type TokenErrorReason =
   | 'expired'
   | 'not-yet-valid'
   | 'claims'
+  | 'revoked'
   | 'unavailable';
 
 /** A token that is not accepted. `message` is safe to show and to log: it holds nothing of the token. */

@@ -70,7 +70,7 @@ export const variables = Type.Object({
   ETA_DETOUR_FACTOR: Type.Number({
     minimum: 1,
     maximum: 10,
-    default: 1.3,
+    default: 1.2,
     description: 'how much longer the road is than the straight line',
   }),
   OSRM_URL: optional('http-url', 'routing engine (OSRM) for arrival times; without it: straight line'),

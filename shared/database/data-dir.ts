@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -29,6 +29,19 @@ export function socketDir(dataDir: string): string {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
   return directory;
+}
+
+/**
+ * Where the database's files are. A first start that is cut short leaves some of them, which can be neither opened nor completed: a
+ * note stands beside them until they are whole, and what it stands beside is made anew. Nothing was ever stored in that.
+ * @returns the folder, and what to call once the database has been opened
+ */
+export function databaseDir(dataDir: string): { path: string; opened(): void } {
+  const path = join(dataDir, 'postgres');
+  const note = `${path}.unfinished`;
+  if (existsSync(note)) rmSync(path, { recursive: true, force: true });
+  if (!existsSync(path)) writeFileSync(note, '');
+  return { path, opened: () => rmSync(note, { force: true }) };
 }
 
 const answers = (path: string) =>

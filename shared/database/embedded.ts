@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { lockDataDir, prepareDataDir, socketDir } from './data-dir.ts';
+import { databaseDir, lockDataDir, prepareDataDir, socketDir } from './data-dir.ts';
 import type { Database } from './index.ts';
 import type { WorkerData, WorkerMessage } from './pglite-worker.ts';
 import { connect } from './postgres.ts';
@@ -58,23 +58,31 @@ export async function openEmbeddedDatabase(
   const directory = prepareDataDir(dataDir);
   const unlock = await lockDataDir(directory);
   const sockets = socketDir(directory);
+  const { path, opened } = databaseDir(directory);
   const worker = await startWorker(
     {
-      dataDir: join(directory, 'postgres'),
+      dataDir: path,
       socketPath: join(sockets, `.s.PGSQL.${PORT}`),
       maxConnections: MAX_CONNECTIONS,
     },
     onLost,
   );
+  opened();
+  // From the beginning: where the thread has died, nothing would ever tell
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const connectionString = `postgresql://postgres@/postgres?host=${encodeURIComponent(sockets)}&port=${PORT}`;
-  const pool = connect(connectionString, POOL_SIZE);
+  const pool = connect(connectionString, {
+    poolSize: POOL_SIZE,
+    idleTimeoutMillis: 0,
+    // The session outlives its connections: what the last one has prepared is still there, and can't be prepared again
+    onConnect: (client) => client.query('deallocate all'),
+  });
   return {
     queries: pool.queries,
     connectionString,
     description: `embedded PostgreSQL in ${directory}`,
     async close() {
       await pool.close();
-      const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
       worker.postMessage('close');
       await ended;
       unlock();

@@ -5,8 +5,8 @@ import type { Logger } from 'pino';
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 
 /**
- * Runs the plain SQL migrations, each in a transaction of its own, under an advisory lock: two processes that start together do not
- * meet.
+ * Runs the plain SQL migrations, each in a transaction of its own, under an advisory lock: of processes that start together, one
+ * migrates and the others wait for it.
  * @returns the names of the migrations that ran
  */
 export async function migrate(
@@ -22,6 +22,7 @@ export async function migrate(
     direction,
     count,
     checkOrder: true,
+    advisoryLockMode: 'wait',
     singleTransaction: false,
     logger: {
       debug: (message) => log.trace(message),

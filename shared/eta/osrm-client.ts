@@ -47,13 +47,14 @@ export class OsrmClient {
   private down = false;
   private restsUntil = 0;
 
-  /** @throws TypeError when `url` is no address */
+  /** @throws Error when `url` is no address that can be asked */
   constructor({ url, log, timeoutMs, restMs }: OsrmClientOptions) {
-    this.base = new URL(url);
+    this.base = address(url);
     this.log = log;
     this.restMs = restMs;
     this.breaker = circuitBreaker(handleAll, {
-      halfOpenAfter: restMs,
+      // When it is tried again is for isFree to say, by a clock that nobody sets; this one goes by the time of day.
+      halfOpenAfter: Number.NEGATIVE_INFINITY,
       breaker: new ConsecutiveBreaker(FAILURES_IN_A_ROW),
     });
     // The slots are outermost: that there is none free is not the engine's failure.
@@ -76,6 +77,7 @@ export class OsrmClient {
 
   /**
    * undefined: no road joins the two.
+   * To be called while `isFree`.
    * @throws Error when there is no answer in time, or one that can't be used
    */
   route(from: Point, to: Point): Promise<Route | undefined> {
@@ -106,6 +108,14 @@ export class OsrmClient {
     this.down = false;
     this.log.info('the routing engine is back');
   }
+}
+
+function address(url: string): URL {
+  const base = URL.canParse(url) ? new URL(url) : undefined;
+  // fetch refuses a user name and password.
+  if (base === undefined || !['http:', 'https:'].includes(base.protocol) || base.username || base.password)
+    throw new Error('OSRM_URL must be an http or https address, without user name and password');
+  return base;
 }
 
 /** To 0.1 m, and never in the exponent notation that JavaScript has for the smallest numbers. */

@@ -18,7 +18,10 @@ export type OsrmTiming = {
   restMs: number;
 };
 
-/** 15 s are 100 to 200 m in a city, over which a straight line scales well. */
+/**
+ * 15 s are 100 to 200 m in a city, over which a straight line scales well. The time limit is far below it, so that a
+ * trip has one question under way at most.
+ */
 const TIMING: OsrmTiming = { askEveryMs: 15_000, timeoutMs: 1_000, restMs: 10_000 };
 
 /** An answer serves for so many intervals. It may be missed when there is no slot free; later it is of another road. */
@@ -33,7 +36,6 @@ const MAX_TRIPS = 50_000;
 /** How a trip goes on to one target. With another target it is another leg. */
 type Leg = {
   to: Point;
-  asking: boolean;
   askedAt: number;
   answer: { route: Route; straightMeters: number; at: number } | undefined;
 };
@@ -54,22 +56,19 @@ export function createOsrmEta(options: {
   function legOf(tripId: string, to: Point): Leg {
     const known = legs.get(tripId);
     if (known !== undefined && samePlace(known.to, to)) return known;
-    const leg: Leg = { to, asking: false, askedAt: Number.NEGATIVE_INFINITY, answer: undefined };
+    const leg: Leg = { to, askedAt: Number.NEGATIVE_INFINITY, answer: undefined };
     legs.set(tripId, leg);
     return leg;
   }
 
   /** Never rejects. An answer for a trip that is over, or has another target by now, goes to a leg nobody has. */
   async function ask(leg: Leg, from: Point, straightMeters: number): Promise<void> {
-    leg.asking = true;
     leg.askedAt = performance.now();
     try {
       const route = await client.route(from, leg.to);
       leg.answer = route && { route, straightMeters, at: performance.now() };
     } catch (error) {
       log.debug({ err: error }, 'the routing engine gave no answer');
-    } finally {
-      leg.asking = false;
     }
   }
 
@@ -82,8 +81,7 @@ export function createOsrmEta(options: {
       const leg = legOf(tripId, to);
       const straightMeters = distanceMeters(from, to);
       const now = performance.now();
-      if (!leg.asking && now - leg.askedAt >= askEveryMs && client.isFree)
-        void ask(leg, from, straightMeters);
+      if (now - leg.askedAt >= askEveryMs && client.isFree) void ask(leg, from, straightMeters);
       const { answer } = leg;
       const serves = answer !== undefined && now - answer.at < ANSWER_SERVES_INTERVALS * askEveryMs;
       return serves && client.isUp

@@ -12,7 +12,7 @@ export const DEFAULT_DETOUR_FACTOR = 1.2;
 
 /**
  * Several times the drivers that one process serves. Beyond, those not heard of for longest are forgotten and start
- * again from the prior; about 20 MB at most.
+ * again from the prior; about 25 MB at most.
  */
 const MAX_DRIVERS = 50_000;
 

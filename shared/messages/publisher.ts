@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EmittedMessage, Emitter } from '../emitter/index.ts';
-import type { SessionStore } from '../session-store/index.ts';
+import type { SessionStore, StoredSubscription } from '../session-store/index.ts';
 
 export type Message = { topic: string; payload: Buffer; retain?: boolean };
 
@@ -27,11 +27,12 @@ export function createPublisher(emitter: Emitter, store: SessionStore): Publishe
 
   const keep = async (message: EmittedMessage): Promise<void> => {
     if (message.retain) await store.storeRetained(message);
-    const subscriptions = await store.subscriptionsByTopic(message.topic);
-    // What is sent after a reconnect goes out as it is queued here, hence at the QoS of the subscription
+    // What is sent after a reconnect goes out as it is queued here: once, at the highest QoS of the session's filters that
+    // match, and without the flag that marks what was retained before the subscription (MQTT 3.1.1, 3.3.1-9)
+    const queues = highestQos(await store.subscriptionsByTopic(message.topic));
     for (const qos of [1, 2] as const) {
-      const some = subscriptions.filter((subscription) => subscription.qos === qos);
-      if (some.length > 0) await store.outgoingEnqueueCombi(some, { ...message, qos });
+      const some = queues.filter((subscription) => subscription.qos === qos);
+      if (some.length > 0) await store.outgoingEnqueueCombi(some, { ...message, qos, retain: false });
     }
   };
 
@@ -70,4 +71,15 @@ export function createPublisher(emitter: Emitter, store: SessionStore): Publishe
       return sent;
     },
   };
+}
+
+/** One of each client's subscriptions. */
+function highestQos(subscriptions: readonly StoredSubscription[]): StoredSubscription[] {
+  const byClient = new Map<string, StoredSubscription>();
+  for (const subscription of subscriptions) {
+    const known = byClient.get(subscription.clientId);
+    if (known === undefined || known.qos < subscription.qos)
+      byClient.set(subscription.clientId, subscription);
+  }
+  return [...byClient.values()];
 }

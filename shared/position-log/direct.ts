@@ -5,14 +5,17 @@ import type { Appended, Decision, LoggedPosition, PositionLog, Submission } from
 export type DirectLogOptions = RateLimits & {
   write: WritePositions;
   maxQueuedPositions: number;
+  /** Older positions never come here. */
+  historyRetentionDays: number;
   tripOf: TripOf;
   /** recordedAt (epoch ms) of each driver's current position: what came before a restart is not delivered again. */
   newest: ReadonlyMap<string, number>;
   events?: GroupCommitEvents;
 };
 
-/** A driver that has been silent so long has nothing left to remember: its limits are full again. */
-const FORGET_AFTER_MS = 24 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
+/** The limits of a driver that has been silent so long are full again. */
+const LIMITS_FULL_AFTER_MS = DAY_MS;
 const SWEEP_EVERY_MS = 600_000;
 
 /** How soon a sender may try again when the queue is full: about the longest wait between tries of the commit. */
@@ -30,8 +33,11 @@ export function createDirectPositionLog(options: DirectLogOptions): PositionLog 
     drivers.set(driverId, new DriverState(startedAt, recordedAt));
 
   const sweep = setInterval(() => {
-    const horizon = Date.now() - FORGET_AFTER_MS;
-    for (const [driverId, state] of drivers) if (state.lastSeenAt < horizon) drivers.delete(driverId);
+    const now = Date.now();
+    // Forgotten sooner, the backlog of a driver that was silent would go out after newer positions
+    const oldest = now - options.historyRetentionDays * DAY_MS;
+    for (const [driverId, { lastSeenAt, newestRecordedAt }] of drivers)
+      if (lastSeenAt < now - LIMITS_FULL_AFTER_MS && newestRecordedAt < oldest) drivers.delete(driverId);
   }, SWEEP_EVERY_MS);
   sweep.unref();
 

@@ -63,6 +63,7 @@ export class GroupCommit {
     });
   }
 
+  /** Waits for all that was added, at most this long (ms). What is not committed by then is given up, also what is under way. */
   async close(timeoutMs: number): Promise<void> {
     if (this.running) {
       let timer: NodeJS.Timeout | undefined;
@@ -75,7 +76,9 @@ export class GroupCommit {
       clearTimeout(timer);
     }
     this.closed = true;
-    for (const waiting of this.queue.splice(0)) waiting.reject(new Error('the position log is closed'));
+    const queue = this.queue.splice(0);
+    for (const { positions } of queue) this.queued -= positions.length;
+    for (const { reject } of [...this.current, ...queue]) reject(new Error('the position log is closed'));
   }
 
   private async run(): Promise<void> {

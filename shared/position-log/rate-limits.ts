@@ -6,7 +6,9 @@ export class LiveInterval {
   private nextAt = 0;
 
   take(now: number, minIntervalMs: number): Wait {
-    if (now < this.nextAt) return this.nextAt - now;
+    const wait = this.nextAt - now;
+    // Longer than the whole interval: the clock was set back, and nobody is to wait until it has caught up
+    if (wait > 0 && wait <= minIntervalMs) return wait;
     this.nextAt = now + minIntervalMs;
     return null;
   }

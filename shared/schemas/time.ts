@@ -2,7 +2,12 @@
 const isoTime =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:[Zz]|([+-])(\d{2})(?::?(\d{2}))?)$/;
 
-const daysInMonth = (year: number, month: number) => new Date(Date.UTC(year, month, 0)).getUTCDate();
+/** Date.UTC takes the years 0 to 99 for 1900 to 1999, hence the detour by one whole cycle of the calendar. */
+const CYCLE_YEARS = 400;
+const CYCLE_MS = 146_097 * 86_400_000;
+
+const daysInMonth = (year: number, month: number) =>
+  new Date(Date.UTC(year + CYCLE_YEARS, month, 0)).getUTCDate();
 
 /**
  * Epoch milliseconds of an ISO 8601 time; undefined when it is none. An offset is required: a time without one
@@ -27,5 +32,5 @@ export function parseIsoTime(text: string): number | undefined {
   const offsetMinutes = Number(match[10] ?? 0);
   if (offsetHours > 23 || offsetMinutes > 59) return undefined;
   const offset = (match[8] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes) * 60_000;
-  return Date.UTC(year, month - 1, day, hour, minute, second, milliseconds) - offset;
+  return Date.UTC(year + CYCLE_YEARS, month - 1, day, hour, minute, second, milliseconds) - CYCLE_MS - offset;
 }

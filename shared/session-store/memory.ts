@@ -1,7 +1,74 @@
 import persistence from 'aedes-persistence';
-import type { SessionStore } from './index.ts';
+import type { QueuedPacket, SessionStore, StoredSubscription } from './index.ts';
 
-/** For one process; gone with it. */
-export function createMemorySessionStore(): SessionStore {
-  return (persistence as unknown as () => SessionStore)();
+/** Messages that wait for one session: what a driver or a rider that was away for a day still wants to know. */
+const MAX_QUEUED = 1000;
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * aedes-persistence, for one process and gone with it, with a bound on every queue. `onDropped`: one was full.
+ */
+export function createMemorySessionStore(onDropped: () => void = () => undefined): SessionStore {
+  const store = (persistence as unknown as () => SessionStore)();
+  const enqueue = store.outgoingEnqueue.bind(store);
+  const enqueueCombi = store.outgoingEnqueueCombi.bind(store);
+  const update = store.outgoingUpdate.bind(store);
+  const clear = store.outgoingClearMessageId.bind(store);
+  const storeIncoming = store.incomingStorePacket.bind(store);
+  const queued = new Map<string, number>();
+
+  const count = (id: string, change: 1 | -1) => {
+    const after = (queued.get(id) ?? 0) + change;
+    if (after > 0) queued.set(id, after);
+    else queued.delete(id);
+  };
+
+  async function takeOut(client: { id: string }, packet: QueuedPacket): Promise<unknown> {
+    // A clean session has no queue, and an acknowledgement of one would leave an empty one behind for ever
+    if (!queued.has(client.id)) return undefined;
+    const taken = await clear(client, packet);
+    if (taken !== undefined) count(client.id, -1);
+    return taken;
+  }
+
+  async function hasRoom(id: string): Promise<boolean> {
+    if ((queued.get(id) ?? 0) < MAX_QUEUED) return true;
+    onDropped();
+    // The oldest that was not sent: it has no id yet
+    return (await takeOut({ id }, { messageId: undefined })) !== undefined;
+  }
+
+  store.outgoingEnqueue = async (subscription, message) => {
+    if (!(await hasRoom(subscription.clientId))) throw new Error('the queue of this session is full');
+    count(subscription.clientId, 1);
+    await enqueue(subscription, message);
+  };
+
+  store.outgoingEnqueueCombi = async (subscriptions, message) => {
+    const withRoom: StoredSubscription[] = [];
+    for (const subscription of subscriptions) {
+      if (!(await hasRoom(subscription.clientId))) continue;
+      count(subscription.clientId, 1);
+      withRoom.push(subscription);
+    }
+    if (withRoom.length > 0) await enqueueCombi(withRoom, message);
+  };
+
+  store.outgoingUpdate = (client, packet) => update(client, packet.cmd === 'pubrel' ? named(packet) : packet);
+  store.outgoingClearMessageId = takeOut;
+  // Only that it came is asked for: a thousand of 64 KiB would be much to keep for that
+  store.incomingStorePacket = (client, packet) => storeIncoming(client, { ...packet, payload: NOTHING });
+  return store;
 }
+
+/**
+ * A PUBREL that takes the place of its PUBLISH in the queue. It has no sender, so all of them would be taken for the same one, and
+ * what they stand for would be sent again.
+ */
+const named = ({ messageId }: QueuedPacket) => ({
+  cmd: 'pubrel',
+  messageId,
+  brokerId: `pubrel ${messageId}`,
+  brokerCounter: 1,
+});

@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { describeError } from './error.ts';
 
 export type { Logger } from 'pino';
 
@@ -16,7 +17,13 @@ const REDACTED = [
 
 /** pino: JSON lines, or something for eyes when stdout is a terminal. */
 export function createLogger(level: string): Logger {
-  const options = { level, redact: REDACTED, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const options = {
+    level,
+    redact: REDACTED,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: describeError },
+  };
   return process.stdout.isTTY
     ? pino(options, pretty({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', sync: true }))
     : pino(options);

@@ -1,9 +1,10 @@
 import type { Identity } from '../auth/identity.ts';
-import type { Queries, Transaction } from '../database/index.ts';
+import type { Queries, Runner, Transaction } from '../database/index.ts';
 import { FleetcastError, type Refusal } from '../errors.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { appendEvent } from './sql/append-event.ts';
-import { lockTrip } from './sql/find-trip.ts';
+import { findTrip, lockTrip } from './sql/find-trip.ts';
+import { claimKey, type IdempotentRequest, rememberTrip } from './sql/idempotency-key.ts';
 import { insertTrip, type NewTrip } from './sql/insert-trip.ts';
 import { measureTrack } from './sql/measure-track.ts';
 import { updateTripPlan } from './sql/update-trip-plan.ts';
@@ -18,7 +19,7 @@ export type TransitionRequest = {
   status: TripStatus;
   actor: Actor;
   reason?: string | undefined;
-  /** Only if the trip still has this version. */
+  /** Only if the trip still has this version. A repeat changes nothing, and so asks for none. */
   version?: number | undefined;
   /** When it happened by the device's clock, epoch ms. */
   reportedAt?: number | undefined;
@@ -52,14 +53,22 @@ export class TripStore {
     this.listeners.push(listener);
   }
 
-  async create(trip: NewTrip, actor: Actor): Promise<Trip> {
-    const created = await this.queries.tx(async (transaction) => {
+  /**
+   * Books a trip. With `request`, a repeat of it gives the trip that the first one made, as it is now.
+   * @throws FleetcastError IDEMPOTENCY_CONFLICT when the key was used for something else
+   */
+  async create(trip: NewTrip, actor: Actor, request?: IdempotentRequest): Promise<Trip> {
+    const { booked, isNew } = await this.queries.tx(async (transaction) => {
+      const first = request && (await claimKey(transaction, request));
+      if (first !== undefined)
+        return { booked: await bookedBefore(transaction, request, first), isNew: false };
       const inserted = await insertTrip(transaction, trip);
       await appendEvent(transaction, inserted, null, { actor, reason: null, reportedAt: null });
-      return inserted;
+      if (request !== undefined) await rememberTrip(transaction, request, inserted.id);
+      return { booked: inserted, isNew: true };
     });
-    this.tell(created);
-    return created;
+    if (isNew) this.tell(booked);
+    return booked;
   }
 
   /**
@@ -74,9 +83,10 @@ export class TripStore {
         if (party === undefined) throw fail(notFound);
         const decision = decideTransition(trip.status, status, party, trip.driverId !== null);
         if (decision.kind === 'refused') throw fail({ code: decision.code, message: decision.message });
+        // Before the version is looked at: whoever did not get the answer asks again with the version it knew
+        if (decision.kind === 'repeat' || status === 'PENDING') return undefined;
         if (request.version !== undefined && request.version !== trip.version)
           throw fail({ code: 'VERSION_CONFLICT', message: `the trip has version ${trip.version}` });
-        if (decision.kind === 'repeat' || status === 'PENDING') return undefined;
         const moved = await updateTripStatus(transaction, tripId, status, request.reason ?? null);
         const measured = status === 'COMPLETED' ? await measureTrack(transaction, tripId) : moved;
         await appendEvent(transaction, measured, trip.status, {
@@ -135,4 +145,14 @@ export class TripStore {
   private tell(trip: Trip): void {
     for (const listener of this.listeners) listener(trip);
   }
+}
+
+async function bookedBefore(
+  runner: Runner,
+  request: IdempotentRequest | undefined,
+  first: { fingerprint: string; tripId: string },
+): Promise<Trip> {
+  const trip = first.fingerprint === request?.fingerprint ? await findTrip(runner, first.tripId) : undefined;
+  if (trip !== undefined) return trip;
+  throw fail({ code: 'IDEMPOTENCY_CONFLICT', message: 'this Idempotency-Key was used for another request' });
 }

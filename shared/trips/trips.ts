@@ -6,10 +6,11 @@ import type { Publisher } from '../messages/publisher.ts';
 import type { LoggedPosition } from '../position-log/index.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { type ActiveTrip, ActiveTrips } from './active-trips.ts';
+import type { FollowStates } from './follow-states.ts';
 import { PositionFeed } from './position-feed.ts';
 import { RestartWindow } from './restart-window.ts';
 import { currentPositions } from './sql/current-positions.ts';
-import { type FollowState, findFollowStates } from './sql/find-follow-states.ts';
+import { findFollowStates } from './sql/find-follow-states.ts';
 import { findActiveTrips } from './sql/find-trip.ts';
 import { TripStore } from './store.ts';
 import type { Trip } from './trip.ts';
@@ -32,10 +33,7 @@ export type Trips = {
   store: TripStore;
   active: ActiveTrips;
   feed: PositionFeed;
-  followStates: {
-    find(tripIds: readonly string[]): Promise<readonly FollowState[]>;
-    afterRestart(): boolean;
-  };
+  followStates: FollowStates;
   stop(): void;
 };
 

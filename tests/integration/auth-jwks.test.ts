@@ -275,8 +275,8 @@ describe('an answer that is no key set is as none', () => {
     ['a redirect', (response) => void response.writeHead(302, { location: '/elsewhere' }).end(), /redirect/],
     ['HTML', (response) => void response.end('<html>'), /JSON/],
     ['null', (response) => void response.end('null'), /key set/],
-    ['an object', (response) => void response.end('{}'), /any keys/],
-    ['no keys', (response) => void response.end('{"keys":[]}'), /any keys/],
+    ['an object', (response) => void response.end('{}'), /key set/],
+    ['no keys', (response) => void response.end('{"keys":[]}'), /no RSA/],
     ['null for a key', (response) => void response.end('{"keys":[null]}'), /key set/],
     [
       'only keys of no use',

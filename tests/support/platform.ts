@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Role } from '../../shared/auth/identity.ts';
 import { createTokenSigner } from '../../shared/auth/sign.ts';
+import { DescribedApi } from './described.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
@@ -102,7 +103,7 @@ export async function temporaryDataDir(): Promise<{ path: string; remove(): Prom
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** REST with a token: the status and the parsed body. */
+/** REST with a token: the status and the body, parsed where it is JSON. Fails where the answer is not as described. */
 export async function request(
   platform: Platform,
   bearer: string | undefined,
@@ -119,9 +120,18 @@ export async function request(
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: text === '' ? undefined : JSON.parse(text),
-  };
+  const contentType = response.headers.get('content-type');
+  const parsed: unknown =
+    text === '' ? undefined : /[/+]json\b/.test(contentType ?? '') ? JSON.parse(text) : text;
+  (await describedApi(platform)).check(method, path, response.status, contentType, parsed);
+  return { status: response.status, headers: response.headers, body: parsed };
+}
+
+const described = new WeakMap<Platform, Promise<DescribedApi>>();
+
+/** Every answer that a test sees is held against the document that the product gives of itself. */
+function describedApi(platform: Platform): Promise<DescribedApi> {
+  const known = described.get(platform) ?? DescribedApi.of(platform.urls.rest);
+  described.set(platform, known);
+  return known;
 }

@@ -33,7 +33,7 @@ export function expectProblem({ status, headers, body }: Answer, wanted: number,
   return body as Problem;
 }
 
-export const wrongFields = ({ errors = [] }: Problem) => errors.map(({ path }) => path).sort();
+export const wrongFields = ({ errors = [] }: Problem) => [...new Set(errors.map(({ path }) => path))].sort();
 
 /** The whole answer, as text, to bytes that no HTTP client would send; until the server closes the connection. */
 export function sendRaw(port: number, bytes: string | Buffer): Promise<string> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { columnIndexes, parseMapping } from '../../tools/replay/columns.ts';
-import { UsageError } from '../../tools/replay/usage-error.ts';
+import { UsageError } from '../../tools/shared/usage-error.ts';
 
 const detect = (...headers: string[]) => Object.fromEntries(columnIndexes(headers, undefined));
 

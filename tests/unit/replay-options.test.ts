@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseOptions } from '../../tools/replay/options.ts';
-import { UsageError } from '../../tools/replay/usage-error.ts';
+import { UsageError } from '../../tools/shared/usage-error.ts';
 
 function problemsOf(...argv: string[]): readonly string[] {
   try {
@@ -86,7 +86,7 @@ describe('the options of a replay', () => {
     [['a', '--fast'], "unknown option '--fast'"],
     [['a', 'b'], 'too many arguments. Expected 1 argument but got 2.'],
     [['a', '--speed', 'Infinity'], '--speed: "Infinity" is neither a number above 0 nor max'],
-    [['a', '--url', 'mqtt://u:p@host'], '--url: the token goes into --token, not into the address'],
+    [['a', '--url', 'mqtt://u:p@host'], '--url: a token has no place in the address'],
   ])('%j', (argv, problem) => {
     expect(problemsOf(...argv)).toEqual([problem]);
   });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { InFlightWindow } from '../../tools/replay/in-flight.ts';
 import { rejectionCode } from '../../tools/replay/rejections.ts';
 import { summaryLines } from '../../tools/replay/summary.ts';
 import { Tally } from '../../tools/replay/tally.ts';
+import { InFlightWindow } from '../../tools/shared/in-flight.ts';
 
 describe('the window of unacknowledged messages', () => {
   test('closes when full and opens when the oldest is acknowledged', () => {

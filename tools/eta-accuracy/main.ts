@@ -1,6 +1,6 @@
-import { printNote, printResult } from '../replay/output.ts';
 import { EmptyRecordingError, readTrack } from '../replay/read-track.ts';
-import { UsageError } from '../replay/usage-error.ts';
+import { printNote, printResult } from '../shared/output.ts';
+import { UsageError } from '../shared/usage-error.ts';
 import { type AccuracyOptions, parseOptions } from './options.ts';
 import { reportLines } from './report.ts';
 import { recordedTrips } from './trips.ts';
@@ -15,7 +15,8 @@ async function report(options: AccuracyOptions): Promise<boolean> {
   const { points, tracks, notes } = await readTrack(options.file, options);
   for (const note of notes) printNote(note);
   const trips = recordedTrips(points, options.everySeconds).filter(({ moments }) => moments.length > 0);
-  if (trips.length < tracks.length) printNote(`${tracks.length - trips.length} tracks never move: left out`);
+  if (trips.length < tracks.length)
+    printNote(`left out, for they never move: ${tracks.length - trips.length} of ${tracks.length} tracks`);
   if (trips.length === 0) return false;
   for (const line of reportLines(trips, options.detourFactor)) printResult(line);
   return true;

@@ -1,9 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { DEFAULT_DETOUR_FACTOR } from '../../shared/eta/straight-line.ts';
 import { type ColumnMapping, parseMapping } from '../replay/columns.ts';
-import { printResult } from '../replay/output.ts';
 import { type SpeedUnit, speedUnits } from '../replay/units.ts';
-import { UsageError } from '../replay/usage-error.ts';
+import { printResult } from '../shared/output.ts';
+import { UsageError } from '../shared/usage-error.ts';
 
 export type AccuracyOptions = {
   file: string;

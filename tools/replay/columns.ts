@@ -1,5 +1,5 @@
+import { UsageError } from '../shared/usage-error.ts';
 import { type PositionField, positionFields } from './track-point.ts';
-import { UsageError } from './usage-error.ts';
 
 /** Which position field a CSV header stands for. */
 export type ColumnMapping = ReadonlyMap<string, PositionField>;

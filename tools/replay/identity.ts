@@ -2,9 +2,9 @@ import jwt from 'jsonwebtoken';
 import { type JwtSettings, KeySetupError } from '../../shared/auth/settings.ts';
 import { createTokenSigner, NoSigningKeyError, type TokenSigner } from '../../shared/auth/sign.ts';
 import { topicFor } from '../../shared/topics.ts';
+import { UsageError } from '../shared/usage-error.ts';
 import { driverIds } from './driver-ids.ts';
 import type { PoolSeat } from './sender-pool.ts';
-import { UsageError } from './usage-error.ts';
 
 export type IdentityOptions = {
   token: string | undefined;

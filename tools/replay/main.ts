@@ -1,15 +1,17 @@
-import { type Config, ConfigError, readConfig } from '../../shared/config.ts';
+import { ConfigError, readConfig } from '../../shared/config.ts';
 import { loadEnvFile } from '../../shared/env-file.ts';
+import { localAddresses } from '../shared/addresses.ts';
+import { interruption } from '../shared/interruption.ts';
+import { printNote, printResult } from '../shared/output.ts';
+import { UsageError } from '../shared/usage-error.ts';
 import { assignDrivers, seatPerDriver, sharedSeat } from './identity.ts';
 import { parseOptions, type ReplayOptions } from './options.ts';
-import { printNote, printResult } from './output.ts';
 import { startProgress } from './progress.ts';
 import { EmptyRecordingError, type Recording, readTrack } from './read-track.ts';
 import { type Plan, run } from './run.ts';
 import { durationMs, type Timeline } from './schedule.ts';
 import { summaryLines } from './summary.ts';
 import { Tally } from './tally.ts';
-import { UsageError } from './usage-error.ts';
 
 /*
  * `npm run replay -- FILE [options]`: sends a recorded track as one or more drivers, as any other client would:
@@ -19,12 +21,6 @@ import { UsageError } from './usage-error.ts';
 
 /** Tokens outlive the replay by an hour: for a broker that is away, and for clocks that differ. */
 const SPARE_TOKEN_SECONDS = 3_600;
-
-/** Where clients reach a broker that listens on HOST: every address means this machine. */
-function urlFrom({ host, mqtt }: Config): string {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `mqtt://${reachable.includes(':') ? `[${reachable}]` : reachable}:${mqtt.port}`;
-}
 
 async function planFor(options: ReplayOptions, { points, tracks }: Recording): Promise<Plan> {
   const { token, speed } = options;
@@ -36,7 +32,7 @@ async function planFor(options: ReplayOptions, { points, tracks }: Recording): P
   };
   const ttlSeconds = Math.ceil(durationMs(timeline) / 1000) + SPARE_TOKEN_SECONDS;
   return {
-    url: options.url ?? urlFrom(readConfig(process.env)),
+    url: options.url ?? localAddresses(readConfig(process.env)).mqtt,
     points,
     timeline,
     shiftToNow: options.shiftToNow,
@@ -47,13 +43,6 @@ async function planFor(options: ReplayOptions, { points, tracks }: Recording): P
         : [sharedSeat(token, tracks)],
     inFlight: options.inFlight,
   };
-}
-
-/** Ctrl-C ends cleanly; a second one at once. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
-  return controller.signal;
 }
 
 async function replay(options: ReplayOptions): Promise<boolean> {

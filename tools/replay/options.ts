@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { addressOption } from '../shared/addresses.ts';
+import { printResult } from '../shared/output.ts';
+import { UsageError } from '../shared/usage-error.ts';
+import { whole } from '../shared/whole.ts';
 import { type ColumnMapping, parseMapping } from './columns.ts';
 import { driverIdPattern } from './driver-ids.ts';
-import { printResult } from './output.ts';
 import { type SpeedUnit, speedUnits } from './units.ts';
-import { UsageError } from './usage-error.ts';
 
 export type ReplayOptions = {
   file: string;
@@ -38,8 +40,6 @@ type RawOptions = {
 /** Half of MQTT's 16-bit message ids: no id comes round while it is in use. */
 const MAX_IN_FLIGHT = 32_767;
 
-const schemes = ['mqtt:', 'mqtts:', 'tcp:', 'ssl:', 'ws:', 'wss:'];
-
 function command(): Command {
   return new Command('replay')
     .description('Replays a recorded track (CSV or GPX) as one or more drivers over MQTT.')
@@ -62,28 +62,9 @@ function command(): Command {
     .configureOutput({ writeOut: (text) => printResult(text.trimEnd()), writeErr: () => undefined });
 }
 
-/** undefined: not a whole number in the range. */
-function whole(text: string, maximum: number): number | undefined {
-  const value = /^\d+$/.test(text) ? Number(text) : 0;
-  return value >= 1 && value <= maximum ? value : undefined;
-}
-
-/** A WebSocket address without a path gets the platform's, `/mqtt` (SPEC section 3). */
-function brokerUrl(text: string, problems: string[]): string | undefined {
-  if (!URL.canParse(text) || !schemes.includes(new URL(text).protocol)) {
-    problems.push(`--url: "${text}" is not an address like mqtt://host:1883 or ws://host:8083/mqtt`);
-    return undefined;
-  }
-  const url = new URL(text);
-  if (url.username !== '' || url.password !== '')
-    problems.push('--url: the token goes into --token, not into the address');
-  if (url.protocol.startsWith('ws') && url.pathname.length <= 1) url.pathname = '/mqtt';
-  return url.toString();
-}
-
 function checked(file: string, raw: RawOptions, env: NodeJS.ProcessEnv): ReplayOptions {
   const problems: string[] = [];
-  const url = raw.url === undefined ? undefined : brokerUrl(raw.url, problems);
+  const url = raw.url === undefined ? undefined : addressOption('--url', 'broker', raw.url, problems);
   const speed = raw.speed === 'max' ? Number.POSITIVE_INFINITY : Number(raw.speed);
   if (!(speed > 0) || (raw.speed !== 'max' && !Number.isFinite(speed)))
     problems.push(`--speed: "${raw.speed}" is neither a number above 0 nor max`);

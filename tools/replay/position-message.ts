@@ -1,5 +1,5 @@
 import { topicFor } from '../../shared/topics.ts';
-import type { Message } from './connection.ts';
+import type { Message } from '../shared/connection.ts';
 import type { TrackPoint } from './track-point.ts';
 
 /** A position of SPEC section 6 on its driver's topic; what the file doesn't know is left out. */

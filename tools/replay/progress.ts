@@ -1,5 +1,6 @@
 import { MultiBar, Presets } from 'cli-progress';
-import { printNote } from './output.ts';
+import { withoutRepeats } from '../shared/notes.ts';
+import { printNote } from '../shared/output.ts';
 import type { Tally } from './tally.ts';
 
 export type Progress = {
@@ -10,9 +11,6 @@ export type Progress = {
 
 const PLAIN_LINE_EVERY_MS = 5_000;
 const BAR_UPDATE_EVERY_MS = 200;
-
-/** Fifty connections lose their broker at the same time: one line says so. */
-const REPEAT_NOTE_AFTER_MS = 5_000;
 
 /** Acknowledgements a second, over the last few seconds. */
 class Rate {
@@ -29,16 +27,6 @@ class Rate {
     const first = this.#samples[0] ?? { at: now, count };
     return now === first.at ? 0 : Math.round(((count - first.count) * 1000) / (now - first.at));
   }
-}
-
-function withoutRepeats(write: (text: string) => void): (text: string) => void {
-  const lastOf = new Map<string, number>();
-  return (text) => {
-    const now = performance.now();
-    if (now - (lastOf.get(text) ?? Number.NEGATIVE_INFINITY) < REPEAT_NOTE_AFTER_MS) return;
-    lastOf.set(text, now);
-    write(text);
-  };
 }
 
 function startBar(tally: Tally): Progress {

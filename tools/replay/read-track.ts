@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
+import { UsageError } from '../shared/usage-error.ts';
 import { completeBearings } from './bearing.ts';
 import { type CsvOptions, detectDelimiter, readCsv } from './read-csv.ts';
 import { readGpx } from './read-gpx.ts';
 import { RowProblems } from './row-problems.ts';
 import type { Sink } from './sink.ts';
 import type { TrackPoint } from './track-point.ts';
-import { UsageError } from './usage-error.ts';
 
 export type ReadOptions = CsvOptions & {
   /** At most so many positions, the earliest; undefined: all. */

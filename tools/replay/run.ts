@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { topicFor } from '../../shared/topics.ts';
+import type { SenderEvents } from '../shared/sender.ts';
 import { positionMessage } from './position-message.ts';
-import type { SenderEvents } from './publish.ts';
 import { rejectionCode } from './rejections.ts';
 import { releaseOnTime } from './release.ts';
 import { dueAfterMs, shiftMs, type Timeline } from './schedule.ts';
@@ -65,20 +65,21 @@ function countingEvents(
   drivers: Plan['drivers'],
   end: End,
   note: (text: string) => void,
-): SenderEvents {
+): SenderEvents<TrackPoint> {
   const ownTopics = new Set([...drivers.values()].map((driverId) => topicFor('driverLocation', driverId)));
   return {
     sent: () => {
       tally.sent++;
     },
-    acknowledged: (sentAt, now) => {
+    acknowledged: (_point, sentAt, now) => {
       tally.acknowledge(sentAt, now);
       if (tally.acknowledged === tally.total) end.allAcknowledged();
     },
-    rejected: (payload) => {
+    message: (_topic, payload) => {
       const code = rejectionCode(payload.toString(), ownTopics);
       if (code !== undefined) tally.reject(code);
     },
+    refused: (filter) => note(`the broker refuses ${filter}: rejected positions can't be counted`),
     reconnected: () => {
       tally.reconnects++;
     },

@@ -1,9 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ConnectionSettings } from './connection.ts';
-import { Sender, type SenderEvents, type SenderSettings } from './publish.ts';
+import { Sender, type SenderEvents, type SenderSettings } from '../shared/sender.ts';
 
 /** A connection and the tracks that are sent over it. */
-export type PoolSeat = Omit<ConnectionSettings, 'url'> & { tracks: readonly string[] };
+export type PoolSeat = {
+  token: string;
+  /** Where the platform reports what it refused; undefined: not known. */
+  errorsTopic: string | undefined;
+  tracks: readonly string[];
+};
 
 /** So many connections are opened at a time: a listening socket queues a few hundred. */
 const OPENING_AT_ONCE = 100;
@@ -23,11 +27,12 @@ export class SenderPool<Item extends { track: string }> {
 
   constructor(
     seats: readonly PoolSeat[],
-    settings: Omit<SenderSettings<Item>, 'token' | 'errorsTopic'>,
-    events: SenderEvents,
+    settings: Omit<SenderSettings<Item>, 'token' | 'program' | 'filters'>,
+    events: SenderEvents<Item>,
   ) {
     for (const { tracks, token, errorsTopic } of seats) {
-      const sender = new Sender({ ...settings, token, errorsTopic }, events);
+      const filters = errorsTopic === undefined ? [] : [errorsTopic];
+      const sender = new Sender({ ...settings, token, program: 'replay', filters }, events);
       this.#senders.push(sender);
       for (const track of tracks) this.#senderOf.set(track, sender);
     }

@@ -1,0 +1,35 @@
+import type { Admission } from '../shared/admission/index.ts';
+import type { Revocations } from '../shared/auth/revocations.ts';
+import type { TokenSigner } from '../shared/auth/sign.ts';
+import type { TokenVerifier } from '../shared/auth/verify.ts';
+import type { ApiSettings } from '../shared/config.ts';
+import type { Control } from '../shared/connections/control.ts';
+import type { ConnectionLog } from '../shared/connections/index.ts';
+import type { Queries } from '../shared/database/index.ts';
+import type { Emitter } from '../shared/emitter/index.ts';
+import type { Health } from '../shared/health.ts';
+import type { Publisher } from '../shared/messages/publisher.ts';
+import type { DriverPresence } from '../shared/presence/index.ts';
+import type { Logger } from '../shared/telemetry/log.ts';
+import type { FollowStates } from '../shared/trips/follow-states.ts';
+import type { TripStore } from '../shared/trips/store.ts';
+
+/** What the api role needs of the others; each is a port. */
+export type ApiOptions = {
+  settings: ApiSettings;
+  verifier: TokenVerifier;
+  admission: Admission;
+  presence: DriverPresence;
+  trips: TripStore;
+  signer: TokenSigner;
+  queries: Queries;
+  control: Control;
+  revocations: Pick<Revocations, 'covers'>;
+  emitter: Emitter;
+  publisher: Publisher;
+  connectionLog: ConnectionLog;
+  followStates: FollowStates;
+  locationSnapshot(driverId: string, tripId: string): Buffer | undefined;
+  health: Health;
+  log: Logger;
+};

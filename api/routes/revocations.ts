@@ -1,0 +1,77 @@
+import { Type } from 'typebox';
+import { saveRevocation } from '../../shared/auth/sql-revocations.ts';
+import type { Control, Revocation } from '../../shared/connections/control.ts';
+import type { Queries } from '../../shared/database/index.ts';
+import { idSchema, timeSchema } from '../../shared/schemas/common.ts';
+import { parseIsoTime } from '../../shared/schemas/time.ts';
+import { invalidBody } from '../body.ts';
+import { serviceAccess } from '../http/access.ts';
+import { type Route, route } from '../http/route.ts';
+import { MAX_BODY } from '../middleware/json-body.ts';
+
+const schema = Type.Object({
+  sub: Type.Optional(idSchema('all tokens of this user')),
+  jti: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\u0000]*$', description: 'one token' }),
+  ),
+  until: Type.Unsafe<string | number>({
+    type: ['string', 'integer'],
+    description:
+      'when the refusal ends: ISO 8601 with an offset, or epoch milliseconds; at least the end of the tokens',
+  }),
+});
+
+/** ECMA-262, 21.4.1.1: the range of a Date. */
+const MAX_EPOCH_MS = 8.64e15;
+
+function untilOf(value: string | number): number {
+  const until = typeof value === 'number' ? value : parseIsoTime(value);
+  if (until === undefined || Math.abs(until) > MAX_EPOCH_MS)
+    throw invalidBody([
+      { path: '/until', message: 'must be an ISO 8601 time with an offset, or epoch milliseconds' },
+    ]);
+  return until;
+}
+
+/** Refusing tokens before their end. */
+export function revocationRoute(queries: Queries, control: Control): Route {
+  return route({
+    method: 'post',
+    path: '/v1/revocations',
+    operationId: 'revoke',
+    tag: 'Operation',
+    summary: 'Refuse tokens from now on',
+    description:
+      'All tokens of a user (`sub`), or one (`jti`). What is open with them is closed within a second.',
+    access: 'bearer',
+    body: { schema, maxBytes: MAX_BODY, example: { sub: 'driver-1', until: '2026-11-24T17:30:00.000Z' } },
+    success: {
+      status: 201,
+      description: 'Revoked',
+      content: [
+        {
+          mediaType: 'application/json',
+          schema: Type.Object({
+            sub: Type.Optional(Type.String()),
+            jti: Type.Optional(Type.String()),
+            until: timeSchema,
+          }),
+          example: { sub: 'driver-1', until: '2026-11-24T17:30:00.000Z' },
+        },
+      ],
+    },
+    errors: [],
+    authorize: serviceAccess,
+    async handle({ body: { sub, jti, until } }) {
+      if ((sub === undefined) === (jti === undefined))
+        throw invalidBody([{ path: '', message: 'must have either sub or jti' }]);
+      const revocation: Revocation =
+        sub === undefined
+          ? { kind: 'jti', value: jti ?? '', until: untilOf(until) }
+          : { kind: 'sub', value: sub, until: untilOf(until) };
+      await saveRevocation(queries, revocation);
+      control.revoke(revocation);
+      return { [revocation.kind]: revocation.value, until: new Date(revocation.until).toISOString() };
+    },
+  });
+}

@@ -1,0 +1,64 @@
+import type { CloseReason, Connection } from '../../shared/connections/index.ts';
+import type { Queries } from '../../shared/database/index.ts';
+
+/** New rows of connection_sessions; one that is there already stays. */
+export async function insertConnections(
+  queries: Queries,
+  brokerId: string,
+  connections: readonly Connection[],
+): Promise<void> {
+  await queries.none(
+    `insert into connection_sessions (id, sub, role, client_id, broker_id, transport, remote_address, opened_at, last_activity_at)
+     select id, sub, role, client_id, $(brokerId), transport, remote_address,
+            to_timestamp(opened_ms / 1000.0), to_timestamp(opened_ms / 1000.0)
+       from unnest($(ids)::uuid[], $(subs)::text[], $(roles)::text[], $(clientIds)::text[], $(transports)::text[],
+                   $(addresses)::inet[], $(openedAt)::float8[])
+            as given (id, sub, role, client_id, transport, remote_address, opened_ms)
+         on conflict (id) do nothing`,
+    {
+      brokerId,
+      ids: connections.map(({ id }) => id),
+      subs: connections.map(({ sub }) => sub),
+      roles: connections.map(({ role }) => role),
+      clientIds: connections.map(({ clientId }) => clientId),
+      transports: connections.map(({ transport }) => transport),
+      addresses: connections.map(({ remoteAddress }) => remoteAddress ?? null),
+      openedAt: connections.map(({ openedAt }) => openedAt),
+    },
+  );
+}
+
+export async function touchConnections(queries: Queries, active: ReadonlyMap<string, number>): Promise<void> {
+  await queries.none(
+    `update connection_sessions
+        set last_activity_at = to_timestamp(active_ms / 1000.0)
+       from unnest($(ids)::uuid[], $(times)::float8[]) as given (session_id, active_ms)
+      where id = session_id`,
+    { ids: [...active.keys()], times: [...active.values()] },
+  );
+}
+
+export type Closed = { id: string; at: number; reason: CloseReason };
+
+export async function closeConnections(queries: Queries, closed: readonly Closed[]): Promise<void> {
+  await queries.none(
+    `update connection_sessions
+        set closed_at = to_timestamp(closed_ms / 1000.0), close_reason = reason
+       from unnest($(ids)::uuid[], $(times)::float8[], $(reasons)::text[]) as given (session_id, closed_ms, reason)
+      where id = session_id and closed_at is null`,
+    {
+      ids: closed.map(({ id }) => id),
+      times: closed.map(({ at }) => at),
+      reasons: closed.map(({ reason }) => reason),
+    },
+  );
+}
+
+/** Connections that a process left behind when it was killed. */
+export async function closeForgotten(queries: Queries): Promise<void> {
+  await queries.none(
+    `update connection_sessions
+        set closed_at = now(), close_reason = 'LOST'
+      where closed_at is null`,
+  );
+}

@@ -1,0 +1,49 @@
+import type { Revocation } from '../connections/control.ts';
+import type { Identity } from './identity.ts';
+import { TokenError } from './token-error.ts';
+import type { TokenVerifier } from './verify.ts';
+
+const SWEEP_EVERY_MS = 60_000;
+
+/** Which tokens are refused though they are genuine. In memory: asked for every CONNECT and every request. */
+export class Revocations {
+  private readonly until = new Map<string, number>();
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(known: readonly Revocation[]) {
+    for (const revocation of known) this.add(revocation);
+    this.timer = setInterval(() => this.sweep(Date.now()), SWEEP_EVERY_MS);
+    this.timer.unref();
+  }
+
+  add({ kind, value, until }: Revocation): void {
+    this.until.set(`${kind} ${value}`, until);
+  }
+
+  covers({ sub, tokenId }: Pick<Identity, 'sub' | 'tokenId'>, now = Date.now()): boolean {
+    return this.holds('sub', sub, now) || (tokenId !== undefined && this.holds('jti', tokenId, now));
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  private holds(kind: Revocation['kind'], value: string, now: number): boolean {
+    return (this.until.get(`${kind} ${value}`) ?? 0) > now;
+  }
+
+  private sweep(now: number): void {
+    for (const [key, until] of this.until) if (until <= now) this.until.delete(key);
+  }
+}
+
+/** A verifier that also refuses what was revoked. */
+export function withRevocations(verifier: TokenVerifier, revocations: Revocations): TokenVerifier {
+  return {
+    async verify(token) {
+      const identity = await verifier.verify(token);
+      if (revocations.covers(identity)) throw new TokenError('revoked', 'The token has been revoked');
+      return identity;
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto';
+import type { EmittedMessage, Emitter } from '../emitter/index.ts';
+
+/** Below `$`, where no client may publish or subscribe. */
+const CLOSE_TOPIC = '$fleetcast/connections/close';
+const REVOKE_TOPIC = '$fleetcast/revocations';
+
+export type Revocation = { kind: 'sub' | 'jti'; value: string; until: number };
+
+/** What goes from whoever is asked over REST to every process that has connections: as messages, since it may be any of them. */
+export type Control = {
+  closeConnection(id: string): void;
+  revoke(revocation: Revocation): void;
+  onCloseConnection(listener: (id: string) => void): void;
+  onRevoke(listener: (revocation: Revocation) => void): void;
+};
+
+export function createControl(emitter: Emitter): Control {
+  const brokerId = randomUUID();
+  let brokerCounter = 0;
+  const send = (topic: string, message: unknown) =>
+    emitter.emit({
+      cmd: 'publish',
+      topic,
+      payload: Buffer.from(JSON.stringify(message)),
+      qos: 0,
+      retain: false,
+      brokerId,
+      brokerCounter: ++brokerCounter,
+    });
+  const listen = <T>(topic: string, listener: (message: T) => void) =>
+    emitter.on(topic, (message: EmittedMessage, done) => {
+      listener(JSON.parse(message.payload.toString()) as T);
+      done();
+    });
+  return {
+    closeConnection: (id) => send(CLOSE_TOPIC, { id }),
+    revoke: (revocation) => send(REVOKE_TOPIC, revocation),
+    onCloseConnection: (listener) => listen<{ id: string }>(CLOSE_TOPIC, ({ id }) => listener(id)),
+    onRevoke: (listener) => listen<Revocation>(REVOKE_TOPIC, listener),
+  };
+}
