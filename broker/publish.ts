@@ -60,11 +60,7 @@ type Incoming = {
   isFirst: boolean;
 };
 
-const positionTopics: ReadonlySet<TopicName> = new Set<TopicName>([
-  'driverLocation',
-  'driverBacklog',
-  'ownTracks',
-]);
+const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'ownTracks']);
 
 /**
  * PUBLISH: authorise → parse → admit → acknowledge. It all happens in Aedes' `authorizePublish`, since Aedes sends the

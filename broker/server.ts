@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { Admission } from '../shared/admission/index.ts';
 import type { Revocations } from '../shared/auth/revocations.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
@@ -98,7 +99,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   takeUpInOrder(broker, sessionStore, log);
   watchTrips(broker, emitter, sessionStore, watch, snapshots.changed, log);
   // Without a listener, it would end the process
-  broker.on('error', (error) => log.error({ err: error }, 'broker error'));
+  (broker as EventEmitter).on('error', (error) => log.error({ err: error }, 'broker error'));
   broker.on('clientError', (client, error) =>
     log.debug({ clientId: client.id, reason: error.message }, 'client error'),
   );
@@ -116,6 +117,11 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     limitPacketSize(client);
   });
   let listening = true;
+  const everyClient = () => broker.everyClient() as (SessionClient & { pause(): void })[];
+  const letGo = (client: SessionClient) => {
+    client.will = null;
+    if (client.session !== undefined) client.session.closeReason ??= 'SERVER_STOPPED';
+  };
 
   return {
     ports: listeners.ports,
@@ -124,15 +130,15 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
       listening = false;
       listeners.close();
       expiry.stop();
-      const clients = broker.everyClient() as unknown as (SessionClient & { pause(): void })[];
-      for (const client of clients) client.pause();
+      // Before the drain: it closes whoever it can't acknowledge
+      for (const client of everyClient()) {
+        client.pause();
+        letGo(client);
+      }
       await drain();
       await new Promise((resolve) => setTimeout(resolve, LAST_WRITES_MS));
-      // Also those whose login was under way
-      for (const client of broker.everyClient() as SessionClient[]) {
-        client.will = null;
-        if (client.session !== undefined) client.session.closeReason ??= 'SERVER_STOPPED';
-      }
+      // Those whose login was under way
+      everyClient().forEach(letGo);
       await Promise.race([
         new Promise<void>((resolve) => broker.close(resolve)),
         new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref()),

@@ -1,5 +1,8 @@
-/** Messages that were on their way when the last process ended may not have arrived. */
-const BEFORE_MS = 10_000;
+/**
+ * Messages that were on their way when the last process ended may not have arrived; nor those before, where it had been started
+ * itself so shortly before that not everybody was back: starting alone takes up to 10 s.
+ */
+const BEFORE_MS = 60_000;
 /** Clients come back within seconds; some, on the road, within a minute. */
 const AFTER_MS = 120_000;
 

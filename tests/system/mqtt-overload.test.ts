@@ -17,53 +17,67 @@ afterAll(async () => {
   await fleet?.stop();
 });
 
-const location = 'drivers/driver-1/location';
+const SENDERS = 6;
+const EACH = 300;
+const locationOf = (sender: number) => `drivers/driver-${sender}/location`;
 
 const acknowledgedBy = (raw: RawConnection) =>
   raw.received.filter(({ type }) => type === TYPE.PUBACK).map(({ body }) => body.readUInt16BE(0));
 
+const loginAll = async (): Promise<RawConnection[]> => {
+  const bearer = await token('SERVICE', 'gateway');
+  const logins = Array.from({ length: SENDERS }, () =>
+    loginTcp(fleet.platform.ports.mqtt, { token: bearer }),
+  );
+  return Promise.all(logins);
+};
+
 test('what can not be kept is reported as OVERLOADED and not acknowledged; what was taken is stored once the database is back', async () => {
-  const errors = await fleet.subscriber('DRIVER', 'driver-1', 'drivers/driver-1/errors', 1);
+  const errors = await fleet.subscriber('SERVICE', 'gateway', 'drivers/gateway/errors', 1);
   const operator = await fleet.subscriber('OPERATOR', 'operator-1', 'drivers/+/location');
-  const raw = await loginTcp(fleet.platform.ports.mqtt, { token: await token('DRIVER', 'driver-1') });
+  const start = Date.now() - 1_000_000;
+  const ids = Array.from({ length: EACH }, (_, index) => index + 1);
+  const packet = (sender: number, id: number, dup = false) =>
+    encode.publish(locationOf(sender), json(position({ speed: id, recordedAt: start + id })), {
+      qos: 1,
+      id,
+      dup,
+    });
+
   // The database answers, but no position can be written
   await lock.query('begin');
   await lock.query('lock table location_history in access exclusive mode');
-  const count = 1500;
-  const start = Date.now() - 1_000_000;
-  for (let id = 1; id <= count; id += 100) {
-    const packets = Array.from({ length: 100 }, (_, index) =>
-      encode.publish(location, json(position({ speed: id + index, recordedAt: start + id + index })), {
-        qos: 1,
-        id: id + index,
-      }),
-    );
-    raw.send(...packets);
-  }
-  expect(errorOf(await errors.next(() => true, 20_000))).toEqual({
+  const before = await loginAll();
+  before.forEach((raw, sender) => {
+    raw.send(...ids.map((id) => packet(sender, id)));
+  });
+  const report = errorOf(await errors.next(() => true, 20_000));
+  expect(report).toEqual({
     code: 'OVERLOADED',
     message: expect.any(String),
-    topic: location,
+    topic: expect.stringMatching(/^drivers\/driver-\d\/location$/),
     at: expect.any(String),
     retryAfterMs: expect.any(Number),
   });
-  expect(acknowledgedBy(raw)).toEqual([]);
+  expect(before.flatMap(acknowledgedBy)).toEqual([]);
   // Followers see what was taken, though the database can't have it yet
-  await operator.next(({ topic, payload }) => topic === location && (payload as { speed: number }).speed === 500);
+  await operator.next(({ payload }) => (payload as { speed: number }).speed > 10);
   await lock.query('rollback');
 
-  // The device sends all of it again, as devices do: it is all acknowledged, and stored once
-  raw.end();
-  const again = await loginTcp(fleet.platform.ports.mqtt, { token: await token('DRIVER', 'driver-1') });
-  for (let id = 1; id <= count; id++) {
-    again.send(
-      encode.publish(location, json(position({ speed: id, recordedAt: start + id })), { qos: 1, id, dup: true }),
-    );
-    expect((await again.next(TYPE.PUBACK)).body.readUInt16BE(0)).toBe(id);
-  }
-  const stored = await fleet.history('driver-1');
-  expect(stored.map((item) => (item as { speed?: number }).speed)).toEqual(
-    Array.from({ length: count }, (_, index) => index + 1),
+  // The devices send all of it again, as devices do: it is all acknowledged, and stored once
+  for (const raw of before) raw.end();
+  const after = await loginAll();
+  await Promise.all(
+    after.map(async (raw, sender) => {
+      for (const id of ids) {
+        raw.send(packet(sender, id, true));
+        expect((await raw.next(TYPE.PUBACK)).body.readUInt16BE(0)).toBe(id);
+      }
+      raw.end();
+    }),
   );
-  again.end();
+  for (let sender = 0; sender < SENDERS; sender++) {
+    const stored = await fleet.history(`driver-${sender}`);
+    expect(stored.map((item) => (item as { speed?: number }).speed)).toEqual(ids);
+  }
 });

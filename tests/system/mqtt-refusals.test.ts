@@ -141,6 +141,43 @@ test('refusals of who may send for others go to the sender, not to the driver', 
   expect(driver.received.map(({ topic }) => topic)).not.toContain('drivers/innocent-1/errors');
 });
 
+test('every refusal is counted, by its code', async () => {
+  const count = async () => {
+    const text = await (await fetch(`${fleet.platform.urls.metrics}/metrics`)).text();
+    const lines = [
+      ...text.matchAll(/^fleetcast_(?:positions|refusals)_total\{(?:verdict|code)="(\w+)"\} (\d+)$/gm),
+    ];
+    const counts = new Map<string, number>();
+    for (const [, code = '', value] of lines) counts.set(code, (counts.get(code) ?? 0) + Number(value));
+    return (code: string) => counts.get(code) ?? 0;
+  };
+  const driver = await fleet.client('DRIVER', 'counted-1');
+  const before = await count();
+  const sent: [level: string, payload: string][] = [
+    ['location', '{}'],
+    ['locations', '{}'],
+    ['status', '{}'],
+    ['location', json(position({ recordedAt: 0 }))],
+    [
+      'locations',
+      json([position(), position({ recordedAt: 0 }), position({ recordedAt: '2100-01-01T00:00:00Z' })]),
+    ],
+    ['nowhere', ''],
+    ['location', json(position())],
+  ];
+  for (const [level, payload] of sent)
+    await driver.client.publishAsync(`drivers/counted-1/${level}`, payload, { qos: 1 });
+  const after = await count();
+  const codes = ['INVALID_PAYLOAD', 'TOO_OLD', 'IN_FUTURE', 'FORBIDDEN', 'accepted'];
+  expect(codes.map((code) => [code, after(code) - before(code)])).toEqual([
+    ['INVALID_PAYLOAD', 3],
+    ['TOO_OLD', 2],
+    ['IN_FUTURE', 1],
+    ['FORBIDDEN', 1],
+    ['accepted', 2],
+  ]);
+});
+
 test('acknowledgements follow the order of the publishes, whatever becomes of each', async () => {
   const raw = await loginTcp(fleet.platform.ports.mqtt, { token: await token('DRIVER', 'order-1') });
   const ids = Array.from({ length: 200 }, (_, index) => index + 1);

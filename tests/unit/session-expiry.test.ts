@@ -88,18 +88,6 @@ describe('a session', () => {
     counting.stop();
     expect(times).toBe(1);
   });
-
-  test('that ends takes others with it when they are forgotten in that moment', () => {
-    const both = new SessionExpiry(({ id }) => {
-      ended.set(id, 0);
-      both.forget(client(id === 'a' ? 'b' : 'a'));
-    });
-    both.watch(client('a'), START + 100);
-    both.watch(client('b'), START + 100);
-    jest.advanceTimersByTime(1000);
-    both.stop();
-    expect(ended.size).toBeGreaterThan(0);
-  });
 });
 
 describe('a clock that is set', () => {
