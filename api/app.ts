@@ -7,9 +7,11 @@ import { mount } from './http/mount.ts';
 import type { OpenStreams } from './live/open-streams.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { authenticateDevice } from './middleware/authenticate-device.ts';
+import { compress } from './middleware/compress.ts';
 import { allowOrigins } from './middleware/cors.ts';
 import { refuseOtherMethods } from './middleware/methods.ts';
 import { limitRate } from './middleware/rate-limit.ts';
+import { nameRequest } from './middleware/request-id.ts';
 import { openApiDocument } from './openapi.ts';
 import type { ApiOptions } from './options.ts';
 import { problemHandler, refuse } from './problem.ts';
@@ -32,6 +34,7 @@ export function createApp(options: ApiOptions, streams: OpenStreams): Express {
   app.disable('etag');
   app.set('trust proxy', settings.trustProxy);
   app.use(helmet());
+  app.use(nameRequest, compress);
   app.use(allowOrigins(settings.corsOrigins));
 
   const routes = apiRoutes(options, streams);

@@ -3,6 +3,7 @@ import type { NextFunction, Request, Response } from 'express';
 import { isUnreachable } from '../shared/database/unreachable.ts';
 import { errorCatalogue, FleetcastError, type Refusal } from '../shared/errors.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
+import { requestIdOf } from './middleware/request-id.ts';
 
 /** RFC 9457. `type` is a URN: the code says what it is, and nothing has to be fetched. */
 export function problemDocument({ code, message, errors, retryAfterMs }: Refusal): string {
@@ -79,7 +80,15 @@ export function problemHandler(log: Logger) {
   return (error: HttpError, request: Request, response: Response, next: NextFunction): void => {
     const refusal = refusalOf(error);
     if (refusal === undefined || refusal.code === 'UNAVAILABLE')
-      log.error({ err: error, method: request.method, path: loggablePath(request.path) }, 'request failed');
+      log.error(
+        {
+          err: error,
+          requestId: requestIdOf(request),
+          method: request.method,
+          path: loggablePath(request.path),
+        },
+        'request failed',
+      );
     if (response.headersSent) return next(error);
     sendProblem(response, refusal ?? { code: 'INTERNAL', message: 'the request could not be handled' });
   };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { CloseReason, Connection, ConnectionLog } from '../shared/connections/index.ts';
 import type { Queries } from '../shared/database/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
@@ -16,6 +17,15 @@ const FLUSH_EVERY_MS = 200;
 const TOUCH_EVERY_MS = 5000;
 /** With the database away no more than this is remembered: what these rows tell is worth less than the memory. */
 const MAX_WAITING = 50_000;
+
+/**
+ * As the table takes it. One row that it does not take would keep its whole batch out, for ever: behind a proxy the address is text from
+ * a header, and an address of a link has a zone that `inet` does not know.
+ */
+function storable(connection: Connection): Connection {
+  const address = connection.remoteAddress?.replace(/%.*$/, '') ?? '';
+  return { ...connection, remoteAddress: isIP(address) === 0 ? undefined : address };
+}
 
 /** Keeps connection_sessions, in batches. */
 export class ConnectionWriter implements ConnectionLog {
@@ -43,7 +53,7 @@ export class ConnectionWriter implements ConnectionLog {
   }
 
   opened(connection: Connection): void {
-    if (this.opening.length < MAX_WAITING) this.opening.push(connection);
+    if (this.opening.length < MAX_WAITING) this.opening.push(storable(connection));
   }
 
   active(id: string, at: number): void {

@@ -25,6 +25,19 @@ async function* pieces(
 const wentAway = (error: unknown) =>
   (error as NodeJS.ErrnoException | null)?.code === 'ERR_STREAM_PREMATURE_CLOSE';
 
+/** Begins at once, so that what fails before the first piece can still be answered. */
+async function begun(source: AsyncGenerator<string>): Promise<AsyncGenerator<string>> {
+  const first = await source.next();
+  return (async function* () {
+    try {
+      if (!first.done) yield first.value;
+      yield* source;
+    } finally {
+      await source.return(undefined);
+    }
+  })();
+}
+
 /**
  * Sends a track piece by piece, as fast as the client takes it. A client that goes away ends the reading: the source is
  * asked for nothing more.
@@ -35,10 +48,11 @@ export async function sendTrack(
   format: TrackFormat,
   name: string,
 ): Promise<void> {
+  const source = await begun(pieces(positions, format));
   response.setHeader('Content-Type', format.mediaType);
   response.setHeader('Content-Disposition', `attachment; filename="${name}.${format.extension}"`);
   try {
-    await pipeline(Readable.from(pieces(positions, format)), response);
+    await pipeline(Readable.from(source), response);
   } catch (error) {
     if (!wentAway(error)) throw error;
   }

@@ -25,10 +25,13 @@ export class LiveTrip implements TripFollower {
     this.end = end;
   }
 
-  /** `messages`: the statuses to begin with. `location`: the last location message. */
+  /** `messages`: the statuses to begin with; none: it has seen them all. `location`: the last location message. */
   start(state: FollowState, messages: readonly TripStatusMessage[], location: Buffer | undefined): void {
     this.state = state;
-    this.version = (messages[0]?.version ?? 1) - 1;
+    const latest = state.messages.at(-1)?.version ?? 0;
+    this.version = (messages[0]?.version ?? latest + 1) - 1;
+    // Whoever comes back after the end has nothing to wait for
+    if (messages.length === 0 && hasEnded(state.status)) return this.end();
     for (const message of messages) this.status(message);
     for (const message of this.early.splice(0)) this.status(message);
     if (location !== undefined) this.location(location);

@@ -2,9 +2,9 @@ import type { RequestHandler } from 'express';
 
 /** What scripts may read beside the body (Fetch, CORS-safelisted response-header names are always theirs). */
 const EXPOSED =
-  'Allow, RateLimit-Limit, RateLimit-Policy, RateLimit-Remaining, RateLimit-Reset, Retry-After, WWW-Authenticate';
+  'Allow, Content-Disposition, ETag, Location, RateLimit-Limit, RateLimit-Policy, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id, WWW-Authenticate';
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
-const HEADERS = 'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID';
+const HEADERS = 'Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID';
 /** Seconds that a browser may remember a preflight; Chromium keeps none longer than two hours. */
 const MAX_AGE = '7200';
 

@@ -38,7 +38,13 @@ const example = {
 
 function isPosition(value: unknown): value is ConnectionsAfter {
   const { openedUs, id } = (value ?? {}) as Partial<ConnectionsAfter>;
-  return /^\d{1,18}$/.test(openedUs ?? '') && uuidPattern.test(id ?? '');
+  // A cursor can be forged: a list of one text would pass for that text
+  return (
+    typeof openedUs === 'string' &&
+    /^\d{1,18}$/.test(openedUs) &&
+    typeof id === 'string' &&
+    uuidPattern.test(id)
+  );
 }
 
 /** Who is connected, and putting an end to it. */

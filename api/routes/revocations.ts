@@ -21,14 +21,17 @@ const schema = Type.Object({
   }),
 });
 
-/** ECMA-262, 21.4.1.1: the range of a Date. */
-const MAX_EPOCH_MS = 8.64e15;
+/** The last instant of the year 9999: RFC 3339 writes none after it, and none before the year 0. */
+const MAX_EPOCH_MS = 253_402_300_799_999;
 
 function untilOf(value: string | number): number {
   const until = typeof value === 'number' ? value : parseIsoTime(value);
-  if (until === undefined || Math.abs(until) > MAX_EPOCH_MS)
+  if (until === undefined || until < 0 || until > MAX_EPOCH_MS)
     throw invalidBody([
-      { path: '/until', message: 'must be an ISO 8601 time with an offset, or epoch milliseconds' },
+      {
+        path: '/until',
+        message: 'must be an ISO 8601 time with an offset, or epoch milliseconds, from 1970 to 9999',
+      },
     ]);
   return until;
 }

@@ -31,8 +31,21 @@ const newTripSchema = Type.Object({
  */
 const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f]..)/;
 
+/** JSON of a value that was JSON. Reading has no limit of depth, writing has that of the stack: undefined. */
+function written(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+const tooDeep = () => invalidBody([{ path: '', message: 'is nested too deeply' }]);
+
 function checkMetadata(metadata: object): object {
-  const text = JSON.stringify(metadata);
+  const text = written(metadata);
+  if (text === undefined) throw tooDeep();
   if (Buffer.byteLength(text) > MAX_METADATA_BYTES)
     throw invalidBody([
       { path: '/metadata', message: `must be at most ${MAX_METADATA_BYTES} bytes of JSON` },
@@ -53,7 +66,9 @@ function idempotentRequest(request: Request, sub: string, body: unknown): Idempo
     throw invalidParameters([
       { path: '/Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' },
     ]);
-  return { sub, key, fingerprint: createHash('sha256').update(JSON.stringify(body)).digest('base64url') };
+  const text = written(body);
+  if (text === undefined) throw tooDeep();
+  return { sub, key, fingerprint: createHash('sha256').update(text).digest('base64url') };
 }
 
 /** Booking a trip. */

@@ -58,7 +58,11 @@ export function tripLiveRoute(options: Options, streams: OpenStreams): Route {
     errors: ['TRIP_NOT_FOUND'],
     async handle({ params: { tripId }, identity, request, response }) {
       await stateFor(identity, tripId);
+      // It went away while it was looked up: its `close` has been, and what is opened now nothing would ever close
+      if (response.destroyed) return undefined;
       const stream = new EventStream(response);
+      // HEAD wants to know what GET would begin with; there is no body that could end
+      if (request.method === 'HEAD') return void stream.end();
       const connectionId = randomUUID();
       connectionLog.opened({
         id: connectionId,

@@ -16,8 +16,10 @@ export class Revocations {
     this.timer.unref();
   }
 
+  /** A later end wins, as it does in the table: otherwise a restart would change who is refused. */
   add({ kind, value, until }: Revocation): void {
-    this.until.set(`${kind} ${value}`, until);
+    const key = `${kind} ${value}`;
+    this.until.set(key, Math.max(until, this.until.get(key) ?? until));
   }
 
   covers({ sub, tokenId }: Pick<Identity, 'sub' | 'tokenId'>, now = Date.now()): boolean {
