@@ -56,6 +56,8 @@ type Incoming = {
   /** Epoch ms. */
   receivedAt: number;
   acknowledge(): void;
+  /** It is the last will of a connection that was lost, not what its client said before it hung up. */
+  isWill: boolean;
   /** All that its client sent before is acknowledged. */
   isFirst: boolean;
 };
@@ -128,7 +130,7 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
   }
 
   async function reportStatus(
-    { client, id, receivedAt }: Incoming,
+    { isWill, id, receivedAt }: Incoming,
     payload: unknown,
   ): Promise<Refusal | undefined> {
     if (!validateDriverStatus(payload))
@@ -136,7 +138,7 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
         code: 'INVALID_PAYLOAD',
         message: sentence(fieldErrors(validateDriverStatus.errors), 'the status message'),
       };
-    if (client.closed) await presence.lastWill(id, payload.status, receivedAt);
+    if (isWill) await presence.lastWill(id, payload.status, receivedAt);
     else await presence.report(id, payload.status, receivedAt);
     return undefined;
   }
@@ -237,6 +239,7 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
       id: match?.id ?? '',
       receivedAt: Date.now(),
       acknowledge,
+      isWill: client.closed,
       isFirst: false,
     };
     connectionLog.active(session.connectionId, incoming.receivedAt);

@@ -76,8 +76,10 @@ export function createSubscribeHandler(
         granted.add(subscription);
         callback(null, subscription);
       },
-      (error: unknown) => {
+      (error: Error) => {
         log.warn({ err: error, sub: identity.sub }, 'a subscription could not be checked, and is refused');
+        // A session that is taken up again is not let in: it would lose this filter unknowingly, and what waits for it
+        if (!client.connackSent) return callback(error);
         takeBack();
       },
     );

@@ -45,7 +45,7 @@ export class TripWatch {
     try {
       await watched.lookup;
     } catch (error) {
-      this.trips.delete(id);
+      if (this.trips.get(id) === watched) this.trips.delete(id);
       throw error;
     }
     if (watched.state === undefined) this.unfollow(client, id);

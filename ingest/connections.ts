@@ -20,11 +20,15 @@ const MAX_WAITING = 50_000;
 
 /**
  * As the table takes it. One row that it does not take would keep its whole batch out, for ever: behind a proxy the address is text from
- * a header, and an address of a link has a zone that `inet` does not know.
+ * a header, an address of a link has a zone that `inet` does not know, and text holds no NUL.
  */
 function storable(connection: Connection): Connection {
   const address = connection.remoteAddress?.replace(/%.*$/, '') ?? '';
-  return { ...connection, remoteAddress: isIP(address) === 0 ? undefined : address };
+  return {
+    ...connection,
+    clientId: connection.clientId.replaceAll('\0', '\uFFFD'),
+    remoteAddress: isIP(address) === 0 ? undefined : address,
+  };
 }
 
 /** Keeps connection_sessions, in batches. */

@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import { Type } from 'typebox';
 import type { Queries } from '../../shared/database/index.ts';
 import { positionOf } from '../../shared/database/position-row.ts';
 import { positionMessage } from '../../shared/messages/positions.ts';
@@ -58,7 +59,8 @@ export const trackContent: readonly Content[] = [
   },
   {
     mediaType: 'application/geo+json',
-    example: '{"type":"FeatureCollection","features":[]}',
+    schema: Type.Object({ type: Type.String({ enum: ['FeatureCollection', 'Feature'] }) }),
+    example: { type: 'FeatureCollection', features: [] },
   },
   { mediaType: 'application/gpx+xml', example: '<gpx version="1.1">…</gpx>' },
   { mediaType: 'text/csv', example: 'driverId,recordedAt,receivedAt,latitude,longitude' },

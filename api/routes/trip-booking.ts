@@ -83,7 +83,12 @@ export function tripBookingRoute(trips: TripStore): Route {
       'With an `Idempotency-Key` (kept for 24 hours) a request may be sent again: the trip is booked once, and the answer is that trip.',
     access: 'bearer',
     headers: Type.Object({
-      'Idempotency-Key': Type.Optional(Type.String({ maxLength: 257, description: 'any text of your own' })),
+      'Idempotency-Key': Type.Optional(
+        Type.String({
+          pattern: '^([\\x21\\x23-\\x7e][\\x21-\\x7e]{0,254}|"[\\x21-\\x7e]{1,255}")$',
+          description: '1 to 255 visible ASCII characters of your own, in quotes or without',
+        }),
+      ),
     }),
     body: { schema: newTripSchema, maxBytes: MAX_BODY, example: examples.newTrip },
     success: {

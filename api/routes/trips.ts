@@ -45,8 +45,14 @@ type Position = { createdAt: string; id: string };
 
 function isPosition(value: unknown): value is Position {
   const { createdAt, id } = (value ?? {}) as Partial<Position>;
+  const time = typeof createdAt === 'string' ? parseIsoTime(createdAt) : undefined;
+  // A cursor can be forged: only what is written as here does PostgreSQL read as well (it knows no year 0, and fewer offsets)
   return (
-    typeof createdAt === 'string' && parseIsoTime(createdAt) !== undefined && tripIdPattern.test(id ?? '')
+    time !== undefined &&
+    time >= 0 &&
+    new Date(time).toISOString() === createdAt &&
+    typeof id === 'string' &&
+    tripIdPattern.test(id)
   );
 }
 

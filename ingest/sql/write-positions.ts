@@ -31,9 +31,10 @@ const statement = new pgPromise.PreparedStatement({
       returning driver_id, recorded_at
     ), current as (
       insert into driver_locations as known (driver_id, recorded_at, received_at, location, bearing, speed,
-                                             accuracy, altitude, battery, trip_id)
+                                             accuracy, altitude, battery, trip_id, status_at)
+      -- A new row's status is of our clock: by the server's it could be newer than what the driver says next
       select distinct on (driver_id) driver_id, recorded_at, received_at, location, bearing, speed,
-             accuracy, altitude, battery, trip_id
+             accuracy, altitude, battery, trip_id, received_at
         from incoming
        order by driver_id, recorded_at desc, ordinal
           on conflict (driver_id) do update

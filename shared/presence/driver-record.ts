@@ -8,7 +8,7 @@ export type DriverRecord = {
   lost: boolean;
   onTrip: boolean;
   connections: number;
-  /** Epoch ms of its last position. */
+  /** Epoch ms of the last time that it was heard of: a position, or a status. */
   seenAt: number;
   /** What it was last stored and published as; undefined: it never was. */
   published: DriverStatus | undefined;

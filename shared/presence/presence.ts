@@ -18,11 +18,24 @@ export type PresenceOptions = {
 };
 
 const SWEEP_EVERY_MS = 30_000;
+/** What could not be stored is tried again: nobody else would. About as long as a database takes to come back. */
+const RETRY_MS = 2000;
+
+/** What was stored of a driver before a restart. Times: epoch ms. */
+export type StoredPresence = {
+  driverId: string;
+  status: DriverStatus;
+  at: number;
+  seenAt: number;
+  /** Whether it is on a trip by what is known of trips: its status may be older. */
+  onTrip: boolean;
+};
 
 /** Presence of the drivers of one process. */
 export class Presence implements DriverPresence {
   private readonly drivers = new Map<string, DriverRecord>();
   private readonly graceTimers = new Map<string, NodeJS.Timeout>();
+  private readonly retryTimers = new Map<string, NodeJS.Timeout>();
   private readonly queue = new KeyedQueue();
   private readonly sweepTimer: NodeJS.Timeout;
   private readonly options: PresenceOptions;
@@ -33,17 +46,22 @@ export class Presence implements DriverPresence {
     this.sweepTimer.unref();
   }
 
-  /** Takes up what was stored before a restart, and retains it again. */
-  async restore(
-    stored: readonly { driverId: string; status: DriverStatus; at: number; seenAt: number }[],
-  ): Promise<void> {
-    for (const { driverId, status, at, seenAt } of stored) {
+  /**
+   * Takes up what was stored before a restart, and retains it again. The restart has closed every connection: whoever is not
+   * back, or heard of, after the grace time is lost.
+   */
+  async restore(stored: readonly StoredPresence[]): Promise<void> {
+    for (const { driverId, status, at, seenAt, onTrip } of stored) {
+      await publishDriverStatus(this.options.publisher, driverId, status, at);
+      if (status === 'OFFLINE' && !onTrip) continue;
       const record = this.recordOf(driverId);
-      record.reported = status === 'ON_TRIP' ? undefined : status;
-      record.onTrip = status === 'ON_TRIP';
+      record.reported = status === 'ON_TRIP' || status === 'OFFLINE' ? undefined : status;
+      record.lost = status === 'OFFLINE';
+      record.onTrip = onTrip;
       record.seenAt = seenAt;
       record.published = status;
-      await publishDriverStatus(this.options.publisher, driverId, status, at);
+      this.publishIfChanged(driverId, record);
+      this.startGrace(driverId, record);
     }
   }
 
@@ -51,6 +69,7 @@ export class Presence implements DriverPresence {
     const record = this.recordOf(driverId);
     record.reported = status;
     record.lost = false;
+    record.seenAt = Math.max(record.seenAt, at);
     // Also a status that changes nothing goes out: it was published
     return this.publish(driverId, record, at);
   }
@@ -81,13 +100,7 @@ export class Presence implements DriverPresence {
       this.drivers.delete(driverId);
       return;
     }
-    const timer = setTimeout(() => {
-      this.graceTimers.delete(driverId);
-      this.setLost(driverId, record, true);
-    }, this.options.graceMs);
-    timer.unref();
-    clearTimeout(this.graceTimers.get(driverId));
-    this.graceTimers.set(driverId, timer);
+    this.startGrace(driverId, record);
   }
 
   seen(driverId: string, at: number): void {
@@ -98,6 +111,8 @@ export class Presence implements DriverPresence {
 
   /** A trip of this driver has become active, or has ended. */
   setOnTrip(driverId: string, onTrip: boolean): void {
+    // A driver that is only named in a booking may never be heard of
+    if (!onTrip && !this.drivers.has(driverId)) return;
     const record = this.recordOf(driverId);
     if (record.onTrip === onTrip) return;
     record.onTrip = onTrip;
@@ -106,7 +121,8 @@ export class Presence implements DriverPresence {
 
   stop(): void {
     clearInterval(this.sweepTimer);
-    for (const timer of this.graceTimers.values()) clearTimeout(timer);
+    for (const timers of [this.graceTimers, this.retryTimers])
+      for (const timer of timers.values()) clearTimeout(timer);
   }
 
   private recordOf(driverId: string): DriverRecord {
@@ -117,6 +133,18 @@ export class Presence implements DriverPresence {
     return record;
   }
 
+  /** Its last connection has closed just now. Whoever is heard of after that, by whatever way, is not lost. */
+  private startGrace(driverId: string, record: DriverRecord): void {
+    const closedAt = Date.now();
+    const timer = setTimeout(() => {
+      this.graceTimers.delete(driverId);
+      if (record.seenAt <= closedAt) this.setLost(driverId, record, true);
+    }, this.options.graceMs);
+    timer.unref();
+    clearTimeout(this.graceTimers.get(driverId));
+    this.graceTimers.set(driverId, timer);
+  }
+
   private setLost(driverId: string, record: DriverRecord, lost: boolean): void {
     record.lost = lost;
     this.publishIfChanged(driverId, record);
@@ -125,24 +153,42 @@ export class Presence implements DriverPresence {
   private publishIfChanged(driverId: string, record: DriverRecord): void {
     if (effectiveStatus(record) === record.published) return;
     this.publish(driverId, record, Date.now()).catch((error: unknown) =>
-      this.options.log.error({ err: error, driverId }, "a driver's status could not be stored"),
+      this.options.log.error({ err: error, driverId }, "a driver's status could not be stored; trying again"),
     );
   }
 
-  private publish(driverId: string, record: DriverRecord, at: number): Promise<DriverStatus> {
+  private async publish(driverId: string, record: DriverRecord, at: number): Promise<DriverStatus> {
     record.published = effectiveStatus(record);
-    return this.queue.run(driverId, async () => {
-      // What it counts as by now: changes that waited for each other end in the last one
-      const status = effectiveStatus(record);
-      await this.options.save(driverId, status, at);
-      await publishDriverStatus(this.options.publisher, driverId, status, at);
-      return status;
-    });
+    try {
+      return await this.queue.run(driverId, async () => {
+        // What it counts as by now: changes that waited for each other end in the last one
+        const status = effectiveStatus(record);
+        // As of now, not of the message: that may have waited, and the database keeps to the newest
+        await this.options.save(driverId, status, Date.now());
+        await publishDriverStatus(this.options.publisher, driverId, status, at);
+        return status;
+      });
+    } catch (error) {
+      this.retryLater(driverId, record);
+      throw error;
+    }
+  }
+
+  private retryLater(driverId: string, record: DriverRecord): void {
+    if (this.retryTimers.has(driverId)) return;
+    const timer = setTimeout(() => {
+      this.retryTimers.delete(driverId);
+      record.published = undefined;
+      this.publishIfChanged(driverId, record);
+    }, RETRY_MS);
+    timer.unref();
+    this.retryTimers.set(driverId, timer);
   }
 
   private sweep(now: number): void {
     for (const [driverId, record] of this.drivers) {
-      if (record.connections > 0 || this.graceTimers.has(driverId) || record.onTrip) continue;
+      if (record.connections > 0 || record.onTrip) continue;
+      if (this.graceTimers.has(driverId) || this.retryTimers.has(driverId)) continue;
       if (record.seenAt >= now - this.options.staleAfterMs) continue;
       if (effectiveStatus(record) !== 'OFFLINE') this.setLost(driverId, record, true);
       else this.drivers.delete(driverId);

@@ -1,5 +1,6 @@
+import { connect } from 'mqtt';
 import { Client } from 'pg';
-import type { Received, TestClient } from './mqtt-client.ts';
+import { type Received, type TestClient, watch } from './mqtt-client.ts';
 import { type Platform, request, token } from './platform.ts';
 
 /** Written by hand from SPEC section 7, not imported: the tests have their own idea of what is right. */
@@ -198,4 +199,28 @@ export async function subackOf(client: TestClient, filters: string | string[], q
     ),
   );
   return codes;
+}
+
+/**
+ * A session that outlives its connections is taken up, or begun. It is listened to from the beginning: what waited in it comes at
+ * once. Rejects when it is not let in.
+ */
+export async function takeUp(
+  url: string,
+  bearer: string,
+  clientId: string,
+): Promise<TestClient & { sessionPresent: boolean }> {
+  const client = connect(url, {
+    username: 'x',
+    password: bearer,
+    clientId,
+    clean: false,
+    reconnectPeriod: 0,
+  });
+  const watched = watch(client);
+  const sessionPresent = await new Promise<boolean>((resolve, reject) => {
+    client.once('connect', (packet) => resolve(packet.sessionPresent));
+    client.once('close', () => reject(new Error('closed before CONNACK')));
+  });
+  return { ...watched, sessionPresent };
 }

@@ -125,7 +125,11 @@ describe('with AUTO_ARRIVE', () => {
     );
     for (const { rider, tripId } of rides) {
       await rider.next(isStatusOf(tripId, 'ARRIVED'));
-      expect((await desk.events(tripId)).map(({ status }) => status)).toEqual(['PENDING', 'EN_ROUTE', 'ARRIVED']);
+      expect((await desk.events(tripId)).map(({ status }) => status)).toEqual([
+        'PENDING',
+        'EN_ROUTE',
+        'ARRIVED',
+      ]);
     }
   });
 });

@@ -21,7 +21,9 @@ const radians = (degrees: number) => (degrees * Math.PI) / 180;
 function haversine(a: Point, b: Point): number {
   const h =
     Math.sin(radians(b.latitude - a.latitude) / 2) ** 2 +
-    Math.cos(radians(a.latitude)) * Math.cos(radians(b.latitude)) * Math.sin(radians(b.longitude - a.longitude) / 2) ** 2;
+    Math.cos(radians(a.latitude)) *
+      Math.cos(radians(b.latitude)) *
+      Math.sin(radians(b.longitude - a.longitude) / 2) ** 2;
   return 2 * 6_371_000 * Math.asin(Math.sqrt(h));
 }
 
@@ -47,7 +49,9 @@ function curvedTrack(positions: number, start: Point = { latitude: 37.98, longit
   return track;
 }
 
-async function driverOf(status: 'ARRIVED' | 'IN_PROGRESS'): Promise<{ trip: TripBody; driver: TestClient; driverId: string }> {
+async function driverOf(
+  status: 'ARRIVED' | 'IN_PROGRESS',
+): Promise<{ trip: TripBody; driver: TestClient; driverId: string }> {
   const driverId = `driver-${names++}`;
   const trip = await desk.bookIn(status, { driverId });
   return { trip, driverId, driver: await fleet.client('DRIVER', driverId) };
@@ -76,7 +80,8 @@ describe('distanceMeters of a completed trip', () => {
     const started = Date.now();
     await sendAll(driver, driverId, track, started, 1);
     // Time that a device has: the last position is recorded before the trip ends
-    while (Date.now() <= started + track.length) await live(driver, driverId, track.at(-1) ?? faraway, Date.now());
+    while (Date.now() <= started + track.length)
+      await live(driver, driverId, track.at(-1) ?? faraway, Date.now());
     const done = await desk.move(trip.id, 'COMPLETED');
     await live(driver, driverId, faraway, Date.now());
     expectWithin1Percent(done.distanceMeters, track);
@@ -86,17 +91,20 @@ describe('distanceMeters of a completed trip', () => {
   test.each([
     ['an hour ago', 3_600_000],
     ['ten hours ago', 36_000_000],
-  ])('counts a track that is replayed live while IN_PROGRESS though it was recorded %s', async (_name, ago) => {
-    const { trip, driver, driverId } = await driverOf('ARRIVED');
-    const began = Date.now() - ago;
-    await sendAll(driver, driverId, [faraway, faraway], began - 10_000, 1000);
-    await desk.move(trip.id, 'IN_PROGRESS');
-    const track = curvedTrack(200);
-    await sendAll(driver, driverId, track, began, 1000);
-    const done = await desk.move(trip.id, 'COMPLETED');
-    await sendAll(driver, driverId, [faraway], began + 1_000_000, 1);
-    expectWithin1Percent(done.distanceMeters, track);
-  });
+  ])(
+    'counts a track that is replayed live while IN_PROGRESS though it was recorded %s',
+    async (_name, ago) => {
+      const { trip, driver, driverId } = await driverOf('ARRIVED');
+      const began = Date.now() - ago;
+      await sendAll(driver, driverId, [faraway, faraway], began - 10_000, 1000);
+      await desk.move(trip.id, 'IN_PROGRESS');
+      const track = curvedTrack(200);
+      await sendAll(driver, driverId, track, began, 1000);
+      const done = await desk.move(trip.id, 'COMPLETED');
+      await sendAll(driver, driverId, [faraway], began + 1_000_000, 1);
+      expectWithin1Percent(done.distanceMeters, track);
+    },
+  );
 
   test('takes positions in the order of their recording, whatever order they came in, once each', async () => {
     const { trip, driver, driverId } = await driverOf('IN_PROGRESS');
@@ -116,10 +124,16 @@ describe('distanceMeters of a completed trip', () => {
     const track = curvedTrack(200);
     const began = Date.now() - 300_000;
     for (const [index, point] of track.entries())
-      driver.client.publish(`drivers/${driverId}/location`, json({ ...point, recordedAt: began + index * 1000 }), {
-        qos: 1,
-      });
-    await driver.client.publishAsync(`trips/${trip.id}/transition`, json({ status: 'COMPLETED' }), { qos: 1 });
+      driver.client.publish(
+        `drivers/${driverId}/location`,
+        json({ ...point, recordedAt: began + index * 1000 }),
+        {
+          qos: 1,
+        },
+      );
+    await driver.client.publishAsync(`trips/${trip.id}/transition`, json({ status: 'COMPLETED' }), {
+      qos: 1,
+    });
     expectWithin1Percent((await desk.trip(trip.id)).distanceMeters, track);
   });
 
@@ -130,7 +144,9 @@ describe('distanceMeters of a completed trip', () => {
     const track = curvedTrack(300);
     // Some time has to pass in which all of it can have been recorded
     while (Date.now() < began + track.length) await desk.trip(trip.id);
-    const batch = track.slice(100, 200).map((point, index) => ({ ...point, recordedAt: began + 100 + index }));
+    const batch = track
+      .slice(100, 200)
+      .map((point, index) => ({ ...point, recordedAt: began + 100 + index }));
     await sendAll(driver, driverId, track.slice(0, 100), began, 1);
     await sendAll(driver, driverId, track.slice(200), began + 200, 1);
     await driver.client.publishAsync(`drivers/${driverId}/locations`, json(batch.reverse()), { qos: 1 });
@@ -166,5 +182,8 @@ test('durationSeconds is the time between startedAt and completedAt', async () =
 
 test('a trip that was cancelled on its way has neither', async () => {
   const { trip } = await driverOf('IN_PROGRESS');
-  expect(await desk.move(trip.id, 'CANCELLED')).toMatchObject({ distanceMeters: null, durationSeconds: null });
+  expect(await desk.move(trip.id, 'CANCELLED')).toMatchObject({
+    distanceMeters: null,
+    durationSeconds: null,
+  });
 });

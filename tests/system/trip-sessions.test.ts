@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { connect } from 'mqtt';
 import { type Fleet, json, startFleet } from '../support/fleet.ts';
-import { type TestClient, watch } from '../support/mqtt-client.ts';
+import type { TestClient } from '../support/mqtt-client.ts';
 import { token } from '../support/platform.ts';
 import {
   isLocationOf,
@@ -11,6 +10,7 @@ import {
   type StatusMessage,
   statusesOf,
   type TripDesk,
+  takeUp,
   tripDesk,
 } from '../support/trips.ts';
 
@@ -30,21 +30,8 @@ const people = () => ({ riderId: `rider-${names}`, driverId: `driver-${names++}`
 const ride = ['EN_ROUTE', 'ARRIVED', 'IN_PROGRESS', 'COMPLETED'] as const;
 
 /** A rider whose session outlives its connections, over WebSocket. */
-async function comeBack(riderId: string): Promise<TestClient & { sessionPresent: boolean }> {
-  const client = connect(fleet.platform.urls.ws, {
-    username: 'x',
-    password: await token('RIDER', riderId),
-    clientId: 'phone',
-    clean: false,
-    reconnectPeriod: 0,
-  });
-  const watched = watch(client);
-  const sessionPresent = await new Promise<boolean>((resolve, reject) => {
-    client.once('connect', (packet) => resolve(packet.sessionPresent));
-    client.once('close', () => reject(new Error('closed before CONNACK')));
-  });
-  return { ...watched, sessionPresent };
-}
+const comeBack = async (riderId: string) =>
+  takeUp(fleet.platform.urls.ws, await token('RIDER', riderId), 'phone');
 
 /** The connection is cut, as in a tunnel: no DISCONNECT. */
 const cut = (client: TestClient) =>

@@ -12,6 +12,7 @@ import {
   statusesOf,
   subackOf,
   type TripDesk,
+  takeUp,
   tripDesk,
 } from '../support/trips.ts';
 
@@ -124,14 +125,14 @@ test('a guest follows the trip as its rider does, to the end, and no further', a
 test('a guest who comes when it is over is refused, and so is one whose session comes back', async () => {
   const { id, driverId } = await desk.bookIn('EN_ROUTE', people());
   const link = await desk.share(id);
-  const clientId = 'tablet';
-  const before = await connectClient(fleet.platform.urls.mqtt, link, { clientId, clean: false });
+  const before = await takeUp(fleet.platform.urls.mqtt, link, 'tablet');
   await before.client.subscribeAsync(`trips/${id}/#`, { qos: 1 });
   await before.next(isStatusOf(id));
   await before.end();
   await desk.move(id, 'CANCELLED');
   await drive(driverId ?? '');
-  const after = await connectClient(fleet.platform.urls.mqtt, link, { clientId, clean: false });
+  const after = await takeUp(fleet.platform.urls.mqtt, link, 'tablet');
+  expect(after.sessionPresent).toBe(true);
   const late = await guestOf(link);
   expect(await subackOf(late, [`trips/${id}/#`, `trips/${id}/status`])).toEqual([REFUSED, REFUSED]);
   expect(await subackOf(after, `trips/${id}/location`)).toEqual([REFUSED]);

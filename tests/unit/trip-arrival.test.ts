@@ -62,9 +62,12 @@ describe('a driver who passes by does not dwell', () => {
   });
 
   test('when only one position falls within the radius, however slow', () => {
-    expect(walk([{ second: 0, metersNorth: -100, speed: 0 }, { second: 5, metersNorth: 0, speed: 0 }])).not.toContain(
-      true,
-    );
+    expect(
+      walk([
+        { second: 0, metersNorth: -100, speed: 0 },
+        { second: 5, metersNorth: 0, speed: 0 },
+      ]),
+    ).not.toContain(true);
   });
 });
 
@@ -134,7 +137,9 @@ describe('a driver dwells', () => {
     const arrivals = new Arrivals(RADIUS);
     const waiting = [0, 10].map((second) => ({ second, metersNorth: 0, speed: 0 }));
     expect(walk(waiting, trip, arrivals)).toEqual([false, true]);
-    expect(walk([{ second: 20, metersNorth: 0, speed: 0 }], { ...trip, id: 'trip-2' }, arrivals)).toEqual([false]);
+    expect(walk([{ second: 20, metersNorth: 0, speed: 0 }], { ...trip, id: 'trip-2' }, arrivals)).toEqual([
+      false,
+    ]);
     arrivals.forget('trip-1');
     expect(walk([{ second: 30, metersNorth: 0, speed: 0 }], trip, arrivals)).toEqual([false]);
   });
