@@ -90,8 +90,9 @@ export function createDeliverHandler(
     const { session } = client;
     if (session === undefined) return null;
     const { topic, qos, retain } = packet;
-    // Nothing is written to it any more. What is refused, Aedes takes out of the queue of a session that will come back for it
-    if (client.closed) return packet;
+    // Nothing can be written to it any more, and its trips are not watched for it. What is refused, Aedes takes out of the
+    // queue of a session that will come back for it
+    if (client.conn.destroyed) return packet;
     if (qos === 0) {
       if (client.conn.writableLength > limits.slowReaderBytes) {
         metrics.dropped.inc({ reason: 'slow_reader' });

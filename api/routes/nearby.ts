@@ -11,9 +11,6 @@ import { nearbyDrivers } from '../sql/nearby-drivers.ts';
 /** Metres; SPEC section 8. */
 const MAX_RADIUS = 50_000;
 
-/** Degrees to 0.1 mm: at distances so small that they are not normal numbers PostGIS' index fails ("tuples in wrong order"). */
-const place = (degrees: number) => Math.round(degrees * 1e9) / 1e9;
-
 /** Who is near a place. */
 export function nearbyRoute(queries: Queries, driverStaleAfterMs: number): Route {
   return route({
@@ -49,8 +46,6 @@ export function nearbyRoute(queries: Queries, driverStaleAfterMs: number): Route
       const now = Date.now();
       const rows = await nearbyDrivers(queries, {
         ...query,
-        latitude: place(query.latitude),
-        longitude: place(query.longitude),
         status: query.status,
         freshSince: now - driverStaleAfterMs,
       });

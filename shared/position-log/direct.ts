@@ -63,12 +63,20 @@ export function createDirectPositionLog(options: DirectLogOptions): PositionLog 
     append(submissions: readonly Submission[]): Promise<Appended> {
       const decisions: Decision[] = [];
       const admitted: LoggedPosition[] = [];
+      const live: Submission[] = [];
       for (const submission of submissions) {
         const decision = decide(submission, options.maxQueuedPositions - commit.size - admitted.length);
         decisions.push(decision);
-        if (decision.admitted) for (const position of decision.positions) admitted.push(position);
+        if (!decision.admitted) continue;
+        if (submission.kind === 'live') live.push(submission);
+        for (const position of decision.positions) admitted.push(position);
       }
-      return Promise.resolve({ decisions, kept: commit.add(admitted) });
+      const kept = commit.add(admitted);
+      const settle = () => {
+        for (const submission of live) drivers.get(submission.driverId)?.settled(submission);
+      };
+      kept.then(settle, settle);
+      return Promise.resolve({ decisions, kept });
     },
     pending: () => commit.size,
     lagMs: (now) => (commit.oldest === undefined ? 0 : Math.max(0, now - commit.oldest)),

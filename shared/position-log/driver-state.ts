@@ -13,6 +13,8 @@ export class DriverState {
   private backlog: BacklogBudget | undefined;
   private lastAssigned = 0;
   private lastLive = -1;
+  /** recordedAt of live positions that are admitted and not yet durable. */
+  private unsettled: Set<number> | undefined;
   /** recordedAt of the newest position admitted so far. */
   newestRecordedAt: number;
   lastSeenAt: number;
@@ -46,6 +48,11 @@ export class DriverState {
     return { admitted: true, positions, newest };
   }
 
+  /** What was admitted of this live submission is durable now, or given up. */
+  settled({ positions: [position] }: Submission): void {
+    if (position !== undefined && position.recordedAt !== null) this.unsettled?.delete(position.recordedAt);
+  }
+
   private wait({ kind, positions, receivedAt }: Submission, limits: RateLimits): Wait {
     if (kind === 'backlog') {
       this.backlog ??= new BacklogBudget(receivedAt, limits.backlogMaxPerMinute);
@@ -53,11 +60,17 @@ export class DriverState {
     }
     if (limits.locationMinIntervalMs === 0) return null;
     const recordedAt = positions[0]?.recordedAt ?? null;
-    // The same position resent after a lost acknowledgement takes nothing from the limit
-    if (recordedAt !== null && recordedAt === this.lastLive) return null;
+    // Resent after a lost acknowledgement, or while the database is away: it takes nothing from the limit. To refuse what is
+    // not durable yet would be to acknowledge it.
+    if (recordedAt !== null && (recordedAt === this.lastLive || this.unsettled?.has(recordedAt))) return null;
     const wait = this.live.take(receivedAt, limits.locationMinIntervalMs);
-    if (wait === null) this.lastLive = recordedAt ?? -1;
-    return wait;
+    if (wait !== null) return wait;
+    this.lastLive = recordedAt ?? -1;
+    if (recordedAt !== null) {
+      this.unsettled ??= new Set();
+      this.unsettled.add(recordedAt);
+    }
+    return null;
   }
 
   private logged(

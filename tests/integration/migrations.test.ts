@@ -80,7 +80,7 @@ describe.each([
   let database: Opened;
   beforeAll(async () => {
     database = await open();
-  });
+  }, 180_000);
   afterAll(() => database.close());
 
   test('all migrations go up, down and up again, and leave the same schema', async () => {

@@ -108,6 +108,19 @@ test('a change whose process said nothing goes out all the same', async () => {
   expect(recorder.versions(id)).toEqual(whole);
 });
 
+test('a change goes out when its process says so, and does not wait for the next check', async () => {
+  const recorder = new Recorder();
+  const [first, second] = [startRelay(recorder), startRelay(recorder)];
+  const began = Date.now();
+  for (let index = 0; index < 20; index++) {
+    const id = await book();
+    (index % 2 === 0 ? first : second).wake();
+    await recorder.until(() => recorder.versions(id).length > 0);
+  }
+  // Checks are a second apart: waiting for them would have taken 10 s
+  expect(Date.now() - began).toBeLessThan(5000);
+});
+
 test('what was left by one that is gone is the first that a new one publishes', async () => {
   const trips = await Promise.all([book(), book(null)]);
   await drive(trips[0] ?? '');

@@ -31,7 +31,7 @@ export type Reader = {
 };
 
 /** `start` is what the page says to start the platform with: it prints the tokens, which are pasted too. */
-export async function startReader(start: string): Promise<Reader> {
+export async function startReader(start: string, settings: Record<string, string>): Promise<Reader> {
   const folder = await mkdtemp(join(tmpdir(), 'fleetcast-guide-'));
   for (const name of await readdir(ROOT))
     if (!NOT_IN_A_CHECKOUT.has(name)) await symlink(join(ROOT, name), join(folder, name));
@@ -44,7 +44,7 @@ export async function startReader(start: string): Promise<Reader> {
   const anyPort = { MQTT_PORT: '0', MQTT_WS_PORT: '0', API_PORT: '0', METRICS_PORT: '0' };
   const platform = spawn('bash', ['-c', start], {
     cwd: folder,
-    env: { ...env, ...anyPort },
+    env: { ...env, ...anyPort, ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
     // A group of its own: npm, the shell that it starts, and the platform
     detached: true,

@@ -33,14 +33,15 @@ export class Terminal {
       detached: true,
     });
     this.#closed = once(this.#shell, 'close');
+    this.#type("set -o pipefail; trap 'failed=$?' ERR");
     // Into a file it would tell only now and then
     this.#type('mosquitto_sub() { stdbuf -oL mosquitto_sub "$@"; }');
   }
 
-  /** Runs code to its end. Fails where its status is not 0. */
+  /** Runs code to its end. Fails where one of its commands does. */
   async run(code: string, timeoutMs = 25_000): Promise<Run> {
     const { run, name } = await this.#prepare(code);
-    this.#type(`. ./${name}.sh </dev/null >${name}.out 2>&1; echo $? >${name}.status`);
+    this.#type(`failed=0; . ./${name}.sh </dev/null >${name}.out 2>&1; echo $failed >${name}.status`);
     await until(async () => (await this.#read(`${name}.status`)) !== '', run, timeoutMs);
     const status = await this.#read(`${name}.status`);
     if (status !== '0\n') throw new Error(`status ${status.trim()}: ${code}\n\n${await run.output()}`);

@@ -28,7 +28,7 @@ const TIMES = new Set(['recordedAt', 'at', 'until', 'from', 'to', 'before']);
 const MINUTE_MS = 60_000;
 
 /** Of the last hour: neither too old nor in the future. */
-export const recentTime = (): fc.Arbitrary<number> =>
+const recentTime = (): fc.Arbitrary<number> =>
   fc.integer({ min: 1, max: 60 * MINUTE_MS }).map((ago) => Date.now() - ago);
 
 const recentText = () => recentTime().map((time) => new Date(time).toISOString());

@@ -16,6 +16,7 @@ const SEED = 20261124;
 const MORE_RULES: Record<string, string> = {
   revoke: 'sub or jti, not both',
   planTrip: 'at least one change',
+  moveTrip: 'no NUL in the reason',
   getOsmAnd: 'numbers are text in a query',
   getOsmAndByUrl: 'numbers are text in a query',
   postOsmAnd: 'numbers may be text',
@@ -101,10 +102,7 @@ async function hold(sent: FuzzRequest): Promise<void> {
     throw new Error(`${error.message}, of ${JSON.stringify(sent)}`);
   });
   const seen = () => JSON.stringify({ answer, sent });
-  if (answer.status >= 500)
-    throw new Error(
-      `failed: ${seen()} ${fleet.platform.output.filter((line) => line.includes('request failed')).join()}`,
-    );
+  if (answer.status >= 500) throw new Error(`failed: ${seen()}`);
   if (sent.isValid && !(sent.operationId in MORE_RULES) && REFUSED.has(answer.status))
     throw new Error(`refused, though the document allows it: ${seen()}`);
   if (!bodyFits(sent) && answer.status < 400 && sent.method !== 'OPTIONS')
@@ -131,7 +129,7 @@ test(`${REQUESTS} requests made of the document, whole and broken, are all answe
         await Promise.all(requests.map(hold));
       },
     ),
-    { numRuns: REQUESTS / AT_ONCE, seed: Number(process.env.XSEED ?? SEED), endOnFailure: true },
+    { numRuns: REQUESTS / AT_ONCE, seed: SEED, endOnFailure: true },
   );
   // Of each kind there were many, or nothing was tried
   const count = (from: number, to: number) =>

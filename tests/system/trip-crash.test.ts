@@ -1,10 +1,18 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect } from 'mqtt';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { type TestClient, watch } from '../support/mqtt-client.ts';
+import { connectClient, type TestClient, watch } from '../support/mqtt-client.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { freePort } from '../support/services/free-port.ts';
-import { isStatusOf, statusesOf, type TripBody, type TripDesk, tripDesk } from '../support/trips.ts';
+import {
+  isLocationOf,
+  isStatusOf,
+  pickup,
+  statusesOf,
+  type TripBody,
+  type TripDesk,
+  tripDesk,
+} from '../support/trips.ts';
 
 let database: TestDatabase;
 let env: Record<string, string>;
@@ -82,6 +90,26 @@ async function ridesOf(
   }
   return [client, trips];
 }
+
+test('whoever comes after a restart sees where the trip stands and where the car is', async () => {
+  const desk = tripDesk(platform);
+  const trip = await desk.bookIn('EN_ROUTE', { riderId: 'late', driverId: 'late-driver' });
+  const driver = await connectClient(platform.urls.mqtt, await token('DRIVER', 'late-driver'));
+  clients.push(driver);
+  const recordedAt = Date.now();
+  const payload = JSON.stringify({ ...pickup, speed: 5, recordedAt });
+  await driver.client.publishAsync('drivers/late-driver/location', payload, { qos: 1 });
+  await platform.kill();
+  platform = await startPlatform({ ...env, DATABASE_URL: database.url });
+  const client = await rider('late');
+  await client.client.subscribeAsync(`trips/${trip.id}/#`, { qos: 1 });
+  expect((await client.next(isStatusOf(trip.id, 'EN_ROUTE'))).retain).toBe(true);
+  const location = await client.next(isLocationOf(trip.id, recordedAt));
+  expect(location).toMatchObject({
+    retain: true,
+    payload: { tripId: trip.id, speed: 5, eta: { to: 'pickup' } },
+  });
+});
 
 const ROUNDS = 6;
 

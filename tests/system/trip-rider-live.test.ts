@@ -184,6 +184,24 @@ describe.each([0, 1, 2] as const)('asked for at QoS %i', (qos) => {
   });
 });
 
+test('the driver, an operator and a service follow a trip as well, by its name or by a wildcard', async () => {
+  const { trip, driver, driverId } = await party('EN_ROUTE');
+  const operator = await fleet.subscriber('OPERATOR', 'olga', ['trips/+/location', 'trips/+/status'], 1);
+  const service = await fleet.subscriber('SERVICE', 'dispatch', 'trips/#', 1);
+  const other = await fleet.subscriber('OPERATOR', 'otto', `trips/${trip.id}/#`, 1);
+  await driver.client.subscribeAsync(`trips/${trip.id}/#`, { qos: 1 });
+  const recordedAt = await drive(driver, driverId, -500);
+  await move(driver, trip.id, 'ARRIVED');
+  for (const client of [operator, service, other, driver]) {
+    const { payload } = await client.next(isLocationOf(trip.id, recordedAt));
+    expect(payload).toMatchObject({ tripId: trip.id, driverId, eta: { to: 'pickup' } });
+    await client.next(isStatusOf(trip.id, 'ARRIVED'));
+  }
+  // A snapshot follows a SUBSCRIBE to one trip
+  expect((await other.next(isStatusOf(trip.id))).retain).toBe(true);
+  expect((await operator.next(isStatusOf(trip.id))).retain).toBe(false);
+});
+
 test('a position that is sent the moment EN_ROUTE is acknowledged is seen by the rider', async () => {
   for (let round = 0; round < 10; round++) {
     const { trip, rider, driver, driverId } = await party();

@@ -113,6 +113,37 @@ describe('an append', () => {
   });
 });
 
+describe('live positions that are resent', () => {
+  const codes = async (...times: number[]) => {
+    const { decisions, kept } = await log.append(times.map((time) => live('driver-1', time)));
+    settlements.push(Promise.allSettled([kept]));
+    return decisions.map((decision) => (decision.admitted ? 'admitted' : decision.code));
+  };
+  const times = [START, START + 5000, START + 10_000];
+
+  beforeEach(async () => {
+    open({ locationMinIntervalMs: 5000 });
+    slow = true;
+    for (const time of times) {
+      jest.setSystemTime(time);
+      expect(await codes(time)).toEqual(['admitted']);
+    }
+  });
+
+  test('while the database is away are not refused, since none of them is durable', async () => {
+    expect(await codes(...times)).toEqual(['admitted', 'admitted', 'admitted']);
+    expect(await codes(START + 10_001)).toEqual(['RATE_LIMITED']);
+  });
+
+  test('after they were kept are limited like new ones, but for the last, whose acknowledgement may be lost', async () => {
+    while (waiting.length > 0) {
+      waiting.shift()?.();
+      await jest.advanceTimersByTimeAsync(0);
+    }
+    expect(await codes(...times)).toEqual(['RATE_LIMITED', 'RATE_LIMITED', 'admitted']);
+  });
+});
+
 describe('a queue that is full', () => {
   beforeEach(() => {
     open({ maxQueuedPositions: 1000 });
