@@ -59,13 +59,17 @@ export async function openEmbeddedDatabase(
   const unlock = await lockDataDir(directory);
   const sockets = socketDir(directory);
   const { path, opened } = databaseDir(directory);
+  let closing = false;
   const worker = await startWorker(
     {
       dataDir: path,
       socketPath: join(sockets, `.s.PGSQL.${PORT}`),
       maxConnections: MAX_CONNECTIONS,
     },
-    onLost,
+    // What it says while it goes is nobody's loss: all that was committed is on disk
+    (error) => {
+      if (!closing) onLost(error);
+    },
   );
   opened();
   // From the beginning: where the thread has died, nothing would ever tell
@@ -82,6 +86,7 @@ export async function openEmbeddedDatabase(
     connectionString,
     description: `embedded PostgreSQL in ${directory}`,
     async close() {
+      closing = true;
       await pool.close();
       worker.postMessage('close');
       await ended;

@@ -46,6 +46,9 @@ function fail(error: unknown): void {
   tell({ failed: error instanceof Error ? error.message : String(error) });
 }
 
+/** Turns of the event loop that a closed connection may take to say goodbye, and a few more. */
+const LAST_TURNS = 10;
+
 async function start({ dataDir, socketPath, maxConnections }: WorkerData): Promise<void> {
   const db = await PGlite.create({ dataDir, extensions: { postgis } });
   mendProtocol(db, fail);
@@ -53,8 +56,11 @@ async function start({ dataDir, socketPath, maxConnections }: WorkerData): Promi
   await server.start();
   parentPort?.on('message', async () => {
     await server.stop();
+    // Its connections end a turn or two later, and still ask the database then
+    for (let turn = 0; turn < LAST_TURNS; turn++) await new Promise(setImmediate);
     await db.close();
-    parentPort?.close();
+    // Ends this thread alone, and with it whatever would still ask
+    process.exit(0);
   });
   tell({ ready: true });
 }
