@@ -55,8 +55,10 @@ export function createAuthentication(
         filters: new Set(),
         trips: new Set(),
         awaiting: new Map(),
+        shown: new Map(),
         missed: new Set(),
         held: packet.clean ? undefined : 0,
+        whenTakenUp: [],
       };
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {

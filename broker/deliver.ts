@@ -9,6 +9,8 @@ import { WITHHELD } from './session-queue.ts';
 import { FROM_QUEUE } from './take-up.ts';
 import type { TripWatch } from './trip-watch.ts';
 
+type Packet = AedesPublishPacket & { payload: Buffer; [FROM_QUEUE]?: boolean; [WITHHELD]?: boolean };
+
 /** The highest QoS that the client asked for among its filters that match. Aedes looks at exact filters alone. */
 function grantedQos(client: SessionClient, topic: string): 0 | 1 | 2 {
   let qos: 0 | 1 | 2 = 0;
@@ -40,22 +42,27 @@ const TRIPS = 'trips/';
 /** A right to these may end, or a filter of these reach further than its user may see: each message is asked about. */
 const isCheckedAlways = (topic: string) => topic.startsWith(TRIPS) || topic.startsWith('owntracks/');
 
+const tripOf = (topic: string) => topic.slice(TRIPS.length, topic.indexOf('/', TRIPS.length));
+
+const isTripStatus = (topic: string) => topic.startsWith(TRIPS) && topic.endsWith('/status');
+
 /** May this message of a trip go to this client, now? The right may have ended since the subscription was granted. */
-function mayReceive(session: Session, watch: TripWatch, { topic, payload }: AedesPublishPacket): boolean {
+function mayReceive(session: Session, watch: TripWatch, { topic, payload }: Packet): boolean {
   const { identity } = session;
   const permission = authorizeFilter(identity, topic).permission;
   if (!topic.startsWith(TRIPS)) return permission === 'granted';
   if (permission === 'refused') return false;
   if (identity.role === 'OPERATOR' || identity.role === 'SERVICE') return true;
-  const end = topic.indexOf('/', TRIPS.length);
   // Whether the watch's own listener or a subscriber is the first to be handed it is open
-  if (topic.endsWith('/status')) watch.hear(payload);
-  const trip = watch.state(topic.slice(TRIPS.length, end));
+  if (isTripStatus(topic)) watch.hear(payload);
+  const trip = watch.state(tripOf(topic));
   if (trip === undefined) return false;
   if (!topic.endsWith('/location')) return partyOf(identity, trip) !== undefined;
   const maySee = maySeeDriver(identity, trip);
   // It is published, so the trip is under way: what says so is still on its way to here
   if (!maySee && !hasEnded(trip.status)) session.missed.add(trip.id);
+  // This one is newer
+  else if (session.missed.size > 0) session.missed.delete(trip.id);
   return maySee;
 }
 
@@ -66,12 +73,19 @@ function isAwaiting({ awaiting }: Session, topic: string): boolean {
   return false;
 }
 
+/** A snapshot of the database may have been ahead of what is told. */
+function wasShown({ shown }: Session, watch: TripWatch, { topic, payload }: Packet): boolean {
+  if (shown.size === 0 || !isTripStatus(topic)) return false;
+  const version = shown.get(tripOf(topic));
+  return version !== undefined && watch.hear(payload) <= version;
+}
+
+/** Aedes has given a message id to what it sends from the queue. */
+const isLive = (packet: Packet) => !packet.retain && !packet[FROM_QUEUE] && packet.messageId === undefined;
+
 /** Its session is being taken up again, and has first what waited. This one stands in the queue, too, if its filter is not of QoS 0. */
-function mustWait(client: SessionClient, packet: AedesPublishPacket & { [FROM_QUEUE]?: boolean }): boolean {
-  const { session } = client;
-  if (session?.held === undefined || packet.retain || packet[FROM_QUEUE]) return false;
-  // Aedes has given one to what it sends from the queue
-  if (packet.messageId !== undefined || grantedQos(client, packet.topic) === 0) return false;
+function mustWait(client: SessionClient, session: Session, { topic }: Packet): boolean {
+  if (session.held === undefined || grantedQos(client, topic) === 0) return false;
   session.held++;
   return true;
 }
@@ -85,7 +99,8 @@ export function createDeliverHandler(
   watch: TripWatch,
   metrics: Metrics,
 ): NonNullable<AedesOptions['authorizeForward']> {
-  return (aedesClient, packet) => {
+  return (aedesClient, aedesPacket) => {
+    const packet = aedesPacket as Packet;
     const client = aedesClient as SessionClient;
     const { session } = client;
     if (session === undefined) return null;
@@ -105,12 +120,14 @@ export function createDeliverHandler(
       setImmediate(() => client.close());
       return null;
     }
-    if (!mayReceive(session, watch, packet) || (!retain && isAwaiting(session, topic))) {
-      (packet as { [WITHHELD]?: boolean })[WITHHELD] = true;
+    const live = isLive(packet);
+    const isInSnapshot = live && (isAwaiting(session, topic) || wasShown(session, watch, packet));
+    if (isInSnapshot || !mayReceive(session, watch, packet)) {
+      packet[WITHHELD] = true;
       return null;
     }
     if (qos === 0) return packet;
-    if (mustWait(client, packet)) return null;
+    if (live && mustWait(client, session, packet)) return null;
     remember(client, packet);
     if (qos === 2) packet.qos = atLeast(retain ? 0 : 1, grantedQos(client, topic));
     return packet;

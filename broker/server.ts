@@ -115,6 +115,10 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     client.transport = transport;
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
     limitPacketSize(client);
+    // Aedes tells of the end of those alone that it has let in; a session that is taken up follows its trips before that
+    connection.once('close', () => {
+      for (const tripId of client.session?.trips ?? []) watch.unfollow(client, tripId);
+    });
   });
   let listening = true;
   const everyClient = () => broker.everyClient() as (SessionClient & { pause(): void })[];

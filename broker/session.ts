@@ -19,10 +19,14 @@ export type Session = {
   trips: Set<string>;
   /** Filters of trips whose snapshot has not been sent yet: until then nothing that they match is, so that it comes first. */
   awaiting: Map<string, AwaitedSnapshot>;
+  /** The version of each trip that a snapshot has shown: what leads up to it may still be on its way, and would be older. */
+  shown: Map<string, number>;
   /** Trips of which a position was withheld because it came before the message that lets this client see the driver. */
   missed: Set<string>;
   /** While the queue of a session that was taken up again is being sent: how many messages came meanwhile, to be sent after it. */
   held: number | undefined;
+  /** What is to follow then: snapshots are newer than what waited. */
+  whenTakenUp: (() => void)[];
 };
 
 export type AwaitedSnapshot = {

@@ -3,7 +3,7 @@ import type { Logger } from '../shared/telemetry/log.ts';
 import { topicFor } from '../shared/topics.ts';
 import { maySeeDriver } from '../shared/trips/status.ts';
 import { filterMatches } from './filters.ts';
-import type { SessionClient } from './session.ts';
+import type { Session, SessionClient } from './session.ts';
 import { tripOfFilter } from './subscribe.ts';
 import type { TripWatch } from './trip-watch.ts';
 
@@ -40,8 +40,10 @@ export function createSnapshots(watch: TripWatch, location: LocationSnapshot, lo
     if (matching.length === 0) return;
     const qos = Math.max(...matching.map((filter) => filter.qos)) as 0 | 1 | 2;
     const since = Math.min(...matching.map((filter) => filter.version));
-    for (const message of watch.firstMessages(tripId, since))
+    for (const message of watch.firstMessages(tripId, since)) {
       send(client, topic, Buffer.from(JSON.stringify(message)), qos, true);
+      client.session?.shown.set(tripId, message.version);
+    }
   }
 
   function sendLocation(
@@ -58,28 +60,40 @@ export function createSnapshots(watch: TripWatch, location: LocationSnapshot, lo
     if (payload !== undefined) send(client, topic, payload, 0, retain);
   }
 
+  /** What a SUBSCRIBE has asked of each trip, and is not awaited any more from now on. */
+  function takeAwaited(
+    { awaiting }: Session,
+    subscriptions: readonly Subscription[],
+  ): Map<string, Awaited[]> {
+    const byTrip = new Map<string, Awaited[]>();
+    for (const { topic, qos } of subscriptions) {
+      // Those that were refused are among them, with their return code for a QoS
+      if ((qos as number) === REFUSED) continue;
+      const tripId = tripOfFilter(topic);
+      const awaited = awaiting.get(topic);
+      if (tripId === undefined || awaited === undefined) continue;
+      if (--awaited.subscribes === 0) awaiting.delete(topic);
+      byTrip.set(tripId, [...(byTrip.get(tripId) ?? []), { topic, qos, version: awaited.version }]);
+    }
+    return byTrip;
+  }
+
+  function subscribed(subscriptions: readonly Subscription[], client: SessionClient): void {
+    const { session } = client;
+    if (session === undefined) return;
+    if (session.held !== undefined) {
+      session.whenTakenUp.push(() => subscribed(subscriptions, client));
+      return;
+    }
+    for (const [tripId, awaited] of takeAwaited(session, subscriptions)) {
+      sendStatus(client, tripId, awaited);
+      const filters = awaited.map(({ topic }) => topic);
+      sendLocation(client, tripId, filters, true);
+    }
+  }
+
   return {
-    subscribed(subscriptions: readonly Subscription[], client: SessionClient): void {
-      const byTrip = new Map<string, Awaited[]>();
-      for (const { topic, qos } of subscriptions) {
-        // Those that were refused are among them, with their return code for a QoS
-        if ((qos as number) === REFUSED) continue;
-        const tripId = tripOfFilter(topic);
-        const awaited = tripId === undefined ? undefined : client.session?.awaiting.get(topic);
-        if (tripId === undefined || awaited === undefined) continue;
-        if (--awaited.subscribes === 0) client.session?.awaiting.delete(topic);
-        byTrip.set(tripId, [...(byTrip.get(tripId) ?? []), { topic, qos, version: awaited.version }]);
-      }
-      for (const [tripId, awaited] of byTrip) {
-        sendStatus(client, tripId, awaited);
-        sendLocation(
-          client,
-          tripId,
-          awaited.map(({ topic }) => topic),
-          true,
-        );
-      }
-    },
+    subscribed,
 
     /** The status of a trip has been told: whoever may see the driver since then gets the position that came before it. */
     changed(tripId: string): void {

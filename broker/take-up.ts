@@ -28,6 +28,7 @@ async function sendHeld(client: SessionClient, store: SessionStore): Promise<voi
   while (session?.held !== undefined && !client.closed) {
     if (session.held === 0) {
       session.held = undefined;
+      for (const follow of session.whenTakenUp.splice(0)) follow();
       return;
     }
     session.held = 0;

@@ -44,10 +44,6 @@ export function watchTrips(
     }
     done();
   });
-  broker.on('clientDisconnect', (aedesClient) => {
-    const client = aedesClient as SessionClient;
-    for (const tripId of client.session?.trips ?? []) watch.unfollow(client, tripId);
-  });
   broker.on('unsubscribe', (filters, aedesClient) => {
     const client = aedesClient as SessionClient;
     for (const filter of filters) {
@@ -64,6 +60,7 @@ const filtersOf = (client: SessionClient, tripId: string) =>
 function forget(client: SessionClient, watch: TripWatch, tripId: string): void {
   client.session?.trips.delete(tripId);
   client.session?.missed.delete(tripId);
+  client.session?.shown.delete(tripId);
   for (const filter of client.session?.awaiting.keys() ?? [])
     if (tripOfFilter(filter) === tripId) client.session?.awaiting.delete(filter);
   watch.unfollow(client, tripId);

@@ -20,7 +20,7 @@ export class TripWatch {
   private readonly trips = new Map<string, Watched>();
   private batch: { ids: Set<string>; result: Promise<Map<string, FollowState>> } | undefined;
   /** Each is handed to many subscribers, and read once. */
-  private readonly heard = new WeakSet<object>();
+  private readonly heard = new WeakMap<Buffer, number>();
   private readonly states: FollowStates;
 
   constructor(states: FollowStates) {
@@ -72,11 +72,14 @@ export class TripWatch {
     return this.trips.get(tripId)?.clients ?? new Set();
   }
 
-  /** A status message is being handed out: it changes who may have it, also the message itself. */
-  hear(payload: Buffer | string): void {
-    if (typeof payload === 'string' || this.heard.has(payload)) return;
-    this.heard.add(payload);
-    this.apply(JSON.parse(payload.toString()) as TripStatusMessage);
+  /** A status message is being handed out: it changes who may have it, also the message itself. Gives its version. */
+  hear(payload: Buffer): number {
+    const known = this.heard.get(payload);
+    if (known !== undefined) return known;
+    const message = JSON.parse(payload.toString()) as TripStatusMessage;
+    this.heard.set(payload, message.version);
+    this.apply(message);
+    return message.version;
   }
 
   /** A status message went out. */

@@ -51,8 +51,6 @@ export class PositionFeed {
   /** A trip has changed: a driver that sets out is shown where it is now; what has ended is forgotten. */
   apply(trip: Trip, current?: LoggedPosition): void {
     if (isActive(trip.status)) {
-      // Its place was looked up meanwhile: a trip that has ended since would never be forgotten
-      if (this.options.trips.ofDriver(trip.driverId ?? '')?.id !== trip.id) return;
       const known = this.latest.get(trip.id);
       if (current !== undefined && (known === undefined || known.recordedAt < current.recordedAt))
         this.latest.set(trip.id, current);

@@ -1,8 +1,10 @@
 import type { Identity } from '../auth/identity.ts';
 import type { Queries, Runner, Transaction } from '../database/index.ts';
 import { FleetcastError, type Refusal } from '../errors.ts';
+import type { LoggedPosition } from '../position-log/index.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { appendEvent } from './sql/append-event.ts';
+import { currentPositions } from './sql/current-positions.ts';
 import { findTrip, lockTrip } from './sql/find-trip.ts';
 import { claimKey, type IdempotentRequest, rememberTrip } from './sql/idempotency-key.ts';
 import { insertTrip, type NewTrip } from './sql/insert-trip.ts';
@@ -27,8 +29,11 @@ export type TransitionRequest = {
 
 export type PlanChange = { driverId?: string | null; pickup?: Place; dropoff?: Place };
 
-/** Hears of every change right after its commit, in the order of the versions of a trip. */
-export type TripListener = (trip: Trip) => void;
+/**
+ * Hears of every change right after its commit, in the order of the versions of a trip. `place`: where the driver was when it set
+ * out.
+ */
+export type TripListener = (trip: Trip, place: LoggedPosition | undefined) => void;
 
 const notFound: Refusal = { code: 'TRIP_NOT_FOUND', message: 'there is no such trip' };
 
@@ -127,24 +132,32 @@ export class TripStore {
     tripId: string,
     work: (transaction: Transaction, trip: Trip) => Promise<Trip | undefined>,
   ): Promise<Trip> {
-    const { before, after } = await this.queries
+    const { before, after, place } = await this.queries
       .tx(async (transaction) => {
         const locked = await lockTrip(transaction, tripId);
         if (locked === undefined) throw fail(notFound);
-        return { before: locked, after: await work(transaction, locked) };
+        const changed = await work(transaction, locked);
+        return { before: locked, after: changed, place: changed && (await placeOf(transaction, changed)) };
       })
       .catch((error: unknown) => {
         if ((error as { code?: unknown }).code === UNIQUE_VIOLATION)
           throw fail({ code: 'INVALID_TRANSITION', message: 'the driver is on another trip' });
         throw error;
       });
-    if (after !== undefined) this.tell(after);
+    if (after !== undefined) this.tell(after, place);
     return after ?? before;
   }
 
-  private tell(trip: Trip): void {
-    for (const listener of this.listeners) listener(trip);
+  private tell(trip: Trip, place?: LoggedPosition): void {
+    for (const listener of this.listeners) listener(trip, place);
   }
+}
+
+/** Read before anybody can ask for it: whoever learns that a trip is under way sees at once where its driver is. */
+async function placeOf(runner: Runner, { status, driverId }: Trip): Promise<LoggedPosition | undefined> {
+  if (status !== 'EN_ROUTE' || driverId === null) return undefined;
+  const [place] = await currentPositions(runner, [driverId]);
+  return place;
 }
 
 async function bookedBefore(

@@ -3,7 +3,6 @@ import type { Queries } from '../database/index.ts';
 import { createOsrmEta } from '../eta/osrm.ts';
 import { createStraightLineEta } from '../eta/straight-line.ts';
 import type { Publisher } from '../messages/publisher.ts';
-import type { LoggedPosition } from '../position-log/index.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { type ActiveTrip, ActiveTrips } from './active-trips.ts';
 import type { FollowStates } from './follow-states.ts';
@@ -13,7 +12,6 @@ import { currentPositions } from './sql/current-positions.ts';
 import { findFollowStates } from './sql/find-follow-states.ts';
 import { findActiveTrips } from './sql/find-trip.ts';
 import { TripStore } from './store.ts';
-import type { Trip } from './trip.ts';
 
 export type TripsOptions = {
   queries: Queries;
@@ -70,23 +68,16 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
     arrivalRadiusMeters: settings.arrivalRadiusMeters,
     onArrival: settings.autoArrive ? arrive : undefined,
   });
-  const positions = await currentPositions(
-    queries,
-    running.flatMap(({ driverId }) => driverId ?? []),
-  );
-  seed(feed, running, positions);
+  const drivers = running.flatMap(({ driverId }) => driverId ?? []);
+  const places = new Map((await currentPositions(queries, drivers)).map((place) => [place.driverId, place]));
+  for (const trip of running) feed.apply(trip, places.get(trip.driverId ?? ''));
 
-  store.onCommitted((trip) => {
+  store.onCommitted((trip, place) => {
     active.apply(trip);
-    feed.apply(trip);
+    feed.apply(trip, place);
     options.wakeRelay();
     if (trip.driverId === null) return;
     options.setOnTrip(trip.driverId, active.ofDriver(trip.driverId) !== undefined);
-    if (trip.status === 'EN_ROUTE')
-      currentPositions(queries, [trip.driverId]).then(
-        (found) => seed(feed, [trip], found),
-        (error: unknown) => log.warn({ err: error, tripId: trip.id }, "a driver's place could not be read"),
-      );
   });
 
   const window = new RestartWindow(options.lastMessageAt, Date.now());
@@ -100,10 +91,4 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
     },
     stop: () => eta.stop(),
   };
-}
-
-/** Whoever begins to follow sees at once where the car is, also before its next position. */
-function seed(feed: PositionFeed, trips: readonly Trip[], positions: readonly LoggedPosition[]): void {
-  const byDriver = new Map(positions.map((position) => [position.driverId, position]));
-  for (const trip of trips) feed.apply(trip, byDriver.get(trip.driverId ?? ''));
 }

@@ -224,3 +224,18 @@ export async function takeUp(
   });
   return { ...watched, sessionPresent };
 }
+
+/** Whatever was on its way to a client before this has come. */
+export async function marked(client: TestClient): Promise<void> {
+  const claims = String(client.client.options.password).split('.')[1] ?? '';
+  const { sub, role } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as {
+    sub: string;
+    role: string;
+  };
+  const users = role === 'RIDER' || role === 'VIEWER' ? 'riders' : 'drivers';
+  await client.client.subscribeAsync(`${users}/${sub}/errors`, { qos: 1 });
+  // The report that nobody may publish to this comes after all that was reported, or told, before it
+  const topic = `nothing/${crypto.randomUUID()}`;
+  await client.client.publishAsync(topic, '{}', { qos: 1 });
+  await client.next(({ payload }) => (payload as { topic?: string }).topic === topic, 10_000);
+}

@@ -6,6 +6,7 @@ import { token } from '../support/platform.ts';
 import {
   isLocationOf,
   isStatusOf,
+  marked,
   pickup,
   statusesOf,
   subackOf,
@@ -108,20 +109,6 @@ describe.each([
     }
   });
 });
-
-/** Whatever was on its way to a client before this has come. */
-async function marked(client: TestClient): Promise<void> {
-  const topic = `nothing/${crypto.randomUUID()}`;
-  const own = await client.client.subscribeAsync([`drivers/${subOf(client)}/errors`]).catch(() => undefined);
-  if (own === undefined) await client.client.subscribeAsync([`riders/${subOf(client)}/errors`]);
-  await client.client.publishAsync(topic, '{}', { qos: 1 });
-  await client.next(({ payload }) => (payload as ErrorMessage).topic === topic, 10_000);
-}
-
-function subOf({ client }: TestClient): string {
-  const claims = String(client.options.password).split('.')[1] ?? '';
-  return (JSON.parse(Buffer.from(claims, 'base64url').toString()) as { sub: string }).sub;
-}
 
 test('a rider who moves a trip on over MQTT is told that this is forbidden, its own trip too', async () => {
   const { id, riderId } = await trip();
