@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Client } from 'pg';
@@ -33,11 +33,18 @@ beforeAll(async () => {
 afterAll(async () => {
   await database.close();
   await dataDir.remove();
+  await rm(socketDir(), { recursive: true });
   expect(lost).toEqual([]);
 });
 afterEach(() => {
   jest.useRealTimers();
 });
+
+/** Beside the folder, whose name is too long. */
+function socketDir(): string {
+  const [, host = ''] = /host=([^&]+)/.exec(database.connectionString) ?? [];
+  return decodeURIComponent(host);
+}
 
 let driverId: string;
 let drivers = 0;
@@ -144,10 +151,8 @@ describe('the embedded database', () => {
   test('has its folder and its socket for its owner alone', async () => {
     const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
     expect(await modeOf(directory)).toBe(0o700);
-    const [, host = ''] = /host=([^&]+)/.exec(database.connectionString) ?? [];
-    const socketDir = decodeURIComponent(host);
-    expect(await modeOf(socketDir)).toBe(0o700);
-    expect(await readdir(socketDir)).toContain('.s.PGSQL.5432');
+    expect(await modeOf(socketDir())).toBe(0o700);
+    expect(await readdir(socketDir())).toContain('.s.PGSQL.5432');
   });
 
   test('refuses a second process, under whatever name it knows the folder', async () => {
