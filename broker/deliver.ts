@@ -121,8 +121,8 @@ export function createDeliverHandler(
       return null;
     }
     const live = isLive(packet);
-    const isInSnapshot = live && (isAwaiting(session, topic) || wasShown(session, watch, packet));
-    if (isInSnapshot || !mayReceive(session, watch, packet)) {
+    const isInSnapshot = () => live && (isAwaiting(session, topic) || wasShown(session, watch, packet));
+    if (!mayReceive(session, watch, packet) || isInSnapshot()) {
       packet[WITHHELD] = true;
       return null;
     }

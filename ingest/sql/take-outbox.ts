@@ -9,7 +9,7 @@ export type OutboxRow = {
 };
 
 /** Any constant that no other advisory lock of ours has. */
-const RELAY_LOCK = 7_226_201;
+export const RELAY_LOCK = 7_226_201;
 
 /** Only one relay at a time may publish, or a later message could overtake an earlier one. Held until the transaction ends. */
 export async function tryRelayLock(transaction: Transaction): Promise<boolean> {

@@ -71,13 +71,17 @@ export function mayFollow(
   return party === 'viewer' ? !hasEnded(trip.status) : party !== undefined;
 }
 
-/** May this user see where the driver of this trip is? Who is not driving for you is not shown to you. */
+/**
+ * May this user see where the driver of this trip is? Who is not driving for you is not shown to you. Nor is a driver shown another
+ * one: while the trip is under way it stays with its driver, before that it may have been given to somebody else just now.
+ */
 export function maySeeDriver(
   identity: Pick<Identity, 'sub' | 'role' | 'trips'>,
   trip: Parties & { status: TripStatus },
 ): boolean {
   const party = partyOf(identity, trip);
-  return party === 'rider' || party === 'viewer' ? isActive(trip.status) : party !== undefined;
+  if (party === 'operator' || party === 'service') return true;
+  return party !== undefined && isActive(trip.status);
 }
 
 export type TransitionDecision =

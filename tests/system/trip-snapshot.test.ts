@@ -208,6 +208,30 @@ test('whoever comes while positions flow and the trip moves on never sees an old
   }
 });
 
+test('whoever comes while changes are still on their way is not told of an older one afterwards', async () => {
+  await Promise.all(
+    Array.from({ length: 24 }, async () => {
+      const { riderId, driverId } = people();
+      const trip = await desk.book({ riderId, driverId });
+      const [rider, driver] = await Promise.all([
+        fleet.client('RIDER', riderId, { url: fleet.platform.urls.ws }),
+        fleet.client('DRIVER', driverId),
+      ]);
+      const changes = [...underWay, 'COMPLETED'].map((status) =>
+        driver.client.publishAsync(`trips/${trip.id}/transition`, json({ status }), { qos: 1 }),
+      );
+      await changes[1];
+      await rider.client.subscribeAsync(`trips/${trip.id}/status`, { qos: 1 });
+      await rider.next(isStatusOf(trip.id, 'COMPLETED'), 20_000);
+      await Promise.all(changes);
+      const versions = statusesOf(rider, trip.id).map(({ version }) => version);
+      expect(versions).toEqual([...versions].sort());
+      expect(versions.at(-1)).toBe(5);
+      await Promise.all([rider.end(), driver.end()]);
+    }),
+  );
+});
+
 /** Epoch ms of a location message; NaN of any other. */
 const recordedAtOf = ({ topic, payload }: Received): number =>
   topic.endsWith('/location') ? Date.parse((payload as LocationMessage).recordedAt) : Number.NaN;

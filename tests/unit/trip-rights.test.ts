@@ -106,8 +106,8 @@ test.each(users)('%s may follow as long as the right lasts', (_name, identity, p
 
 test.each(users)('%s sees the driver only when that is for it', (_name, identity, party) => {
   for (const status of tripStatuses) {
-    const isPassenger = party === 'rider' || party === 'viewer';
-    const wanted = isPassenger ? underWay.includes(status) : party !== undefined;
+    const isStaff = party === 'operator' || party === 'service';
+    const wanted = isStaff || (party !== undefined && underWay.includes(status));
     expect([status, maySeeDriver(identity, { ...trip, status })]).toEqual([status, wanted]);
   }
 });
