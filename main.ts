@@ -138,11 +138,12 @@ async function run(config: Config, log: Logger): Promise<void> {
       if (!broker.isListening()) throw new Error('the broker is not listening');
     });
 
+    const signer = await createTokenSigner(config.jwt);
     const api = await startApi(host, config.api.port, {
       ...rooms,
       settings: config.api,
       queries: database.queries,
-      signer: await createTokenSigner(config.jwt),
+      signer,
       health,
     });
     lifecycle.started('api', () => api.stop());
@@ -157,7 +158,7 @@ async function run(config: Config, log: Logger): Promise<void> {
         rest: `http://${host}:${api.port}`,
         metrics: `http://${host}:${metricsServer.port}`,
       };
-      process.stdout.write(welcome(addresses, await createTokenSigner(config.jwt)));
+      process.stdout.write(welcome(addresses, signer));
     }
   } catch (error) {
     if (error instanceof KeySetupError) throw error;

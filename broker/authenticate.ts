@@ -7,10 +7,9 @@ import type { ConnectionLog } from '../shared/connections/index.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
-import { AckQueue } from './ack-queue.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 import { limits } from './limits.ts';
-import type { LoginRefusal, SessionClient } from './session.ts';
+import { type LoginRefusal, newSession, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 
 export type AuthenticateOptions = {
@@ -46,20 +45,7 @@ export function createAuthentication(
     }
     try {
       const identity = await withTimeout(verifier.verify(packet.password?.toString() ?? ''));
-      client.session = {
-        connectionId: randomUUID(),
-        closeReason: undefined,
-        identity,
-        transport: client.transport ?? 'TCP',
-        acks: new AckQueue(),
-        filters: new Set(),
-        trips: new Set(),
-        awaiting: new Map(),
-        shown: new Map(),
-        missed: new Set(),
-        held: packet.clean ? undefined : 0,
-        whenTakenUp: [],
-      };
+      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean);
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
       client.refusal = refusalOf(error);

@@ -1,6 +1,6 @@
 import type { AedesOptions, AedesPublishPacket } from 'aedes';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
-import { authorizeFilter } from '../shared/topics.ts';
+import { authorizeTopic } from '../shared/topics.ts';
 import { hasEnded, maySeeDriver, partyOf } from '../shared/trips/status.ts';
 import { filterMatches } from './filters.ts';
 import { limits } from './limits.ts';
@@ -49,7 +49,7 @@ const isTripStatus = (topic: string) => topic.startsWith(TRIPS) && topic.endsWit
 /** May this message of a trip go to this client, now? The right may have ended since the subscription was granted. */
 function mayReceive(session: Session, watch: TripWatch, { topic, payload }: Packet): boolean {
   const { identity } = session;
-  const permission = authorizeFilter(identity, topic).permission;
+  const permission = authorizeTopic(identity, topic);
   if (!topic.startsWith(TRIPS)) return permission === 'granted';
   if (permission === 'refused') return false;
   if (identity.role === 'OPERATOR' || identity.role === 'SERVICE') return true;

@@ -6,6 +6,7 @@ import type { ConnectionLog } from '../shared/connections/index.ts';
 import { admitDevicePosition } from '../shared/devices/admit.ts';
 import { readOwnTracks } from '../shared/devices/owntracks.ts';
 import { type ErrorCode, FleetcastError, type Refusal } from '../shared/errors.ts';
+import { uuidPattern } from '../shared/ids.ts';
 import { parseJson } from '../shared/json.ts';
 import { reportRefusal } from '../shared/messages/errors.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
@@ -18,7 +19,6 @@ import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { matchTopic, type TopicName } from '../shared/topics.ts';
 import type { TripStore } from '../shared/trips/store.ts';
 import { parseTransition } from '../shared/trips/transition-message.ts';
-import { tripIdPattern } from '../shared/trips/trip.ts';
 import { DEALT_WITH } from './fleet-broker.ts';
 import type { Session, SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
@@ -149,7 +149,7 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
   ): Promise<Refusal | undefined> {
     const parsed = parseTransition(payload, receivedAt);
     if ('refusal' in parsed) return parsed.refusal;
-    if (!tripIdPattern.test(id)) return { code: 'TRIP_NOT_FOUND', message: 'there is no such trip' };
+    if (!uuidPattern.test(id)) return { code: 'TRIP_NOT_FOUND', message: 'there is no such trip' };
     try {
       await trips.transition({ ...parsed.transition, tripId: id, actor: session.identity });
       return undefined;

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { Client } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
 import type { CloseReason } from '../shared/connections/index.ts';
 import type { Transport } from '../shared/telemetry/metrics.ts';
-import type { AckQueue } from './ack-queue.ts';
+import { AckQueue } from './ack-queue.ts';
 
 /** What the broker knows of a connection whose token was good. */
 export type Session = {
@@ -28,6 +29,24 @@ export type Session = {
   /** What is to follow then: snapshots are newer than what waited. */
   whenTakenUp: (() => void)[];
 };
+
+/** A connection that has just been let in. `isTakenUp`: its session is one that it left, and has first what waited there. */
+export function newSession(identity: Identity, transport: Transport, isTakenUp: boolean): Session {
+  return {
+    connectionId: randomUUID(),
+    closeReason: undefined,
+    identity,
+    transport,
+    acks: new AckQueue(),
+    filters: new Set(),
+    trips: new Set(),
+    awaiting: new Map(),
+    shown: new Map(),
+    missed: new Set(),
+    held: isTakenUp ? 0 : undefined,
+    whenTakenUp: [],
+  };
+}
 
 export type AwaitedSnapshot = {
   /** SUBSCRIBEs with this filter that are under way: a client may send several at once. */

@@ -1,7 +1,7 @@
+import { uuidPattern } from '../shared/ids.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { FollowState } from '../shared/trips/sql/find-follow-states.ts';
 import type { TripStatusMessage } from '../shared/trips/trip.ts';
-import { tripIdPattern } from '../shared/trips/trip.ts';
 import type { SessionClient } from './session.ts';
 
 type Watched = {
@@ -30,7 +30,7 @@ export class TripWatch {
   /** Begins to watch a trip for a client. undefined: there is no such trip. */
   async follow(client: SessionClient, tripId: string): Promise<FollowState | undefined> {
     const id = tripId;
-    if (!tripIdPattern.test(id)) return undefined;
+    if (!uuidPattern.test(id)) return undefined;
     let watched = this.trips.get(id);
     if (watched === undefined) {
       const entry: Watched = { clients: new Set(), state: undefined, early: [], lookup: Promise.resolve() };

@@ -1,6 +1,7 @@
 import type { Queries } from '../shared/database/index.ts';
+import { DAY_MS } from '../shared/schemas/time.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
-import { createPartition, DAY_MS, partitionName } from './sql/create-partition.ts';
+import { createPartition, partitionName } from './sql/create-partition.ts';
 import { listPartitions } from './sql/list-partitions.ts';
 
 /** Two days ahead: one whole day in which a failing job is noticed before a position has no place. */

@@ -1,7 +1,8 @@
 import type { Queries } from '../shared/database/index.ts';
 import type { LoggedPosition, Outcome } from '../shared/position-log/index.ts';
+import { DAY_MS } from '../shared/schemas/time.ts';
 import { findFreeTimes } from './free-times.ts';
-import { createPartition, DAY_MS } from './sql/create-partition.ts';
+import { createPartition } from './sql/create-partition.ts';
 import { storedBetween } from './sql/stored-between.ts';
 import { writePositions } from './sql/write-positions.ts';
 

@@ -1,5 +1,6 @@
 import type { Identity } from './auth/identity.ts';
 import { ANY, type IdOrAny, type Permission, permissions } from './auth/permissions.ts';
+import { idPattern } from './ids.ts';
 
 type Rule = (identity: Identity, id: IdOrAny) => Permission;
 
@@ -108,15 +109,18 @@ const entries: readonly TableEntry[] = (Object.keys(topics) as TopicName[]).map(
   levels: topics[name].pattern.split('/'),
 }));
 
+/** What stands before and behind the id: names are made for every position. */
+const around = Object.fromEntries(
+  entries.map(({ name, topic }) => [name, topic.pattern.split(/\{\w+\}/, 2)]),
+) as Record<TopicName, [before: string, behind?: string]>;
+
 /** The concrete name of a topic: `topicFor('driverLocation', 'driver-1')`. */
 export function topicFor(name: TopicName, id: string): string {
-  return topics[name].pattern.replace(/\{\w+\}/, id);
+  const [before, behind] = around[name];
+  return behind === undefined ? before : before + id + behind;
 }
 
 const isParameter = (level: string) => level.startsWith('{');
-
-/** Ids are what `sub` may be (SPEC section 4); trip ids are UUIDs and fit it too. */
-export const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** A level that holds any text (MQTT 3.1.1, 4.7.1: a topic name has no wildcards). */
 const textPattern = /^[^+#]+$/;
@@ -163,6 +167,12 @@ export function matchTopic(topicName: string): TopicMatch | undefined {
   const entry =
     byShape.get(`${topicName.slice(0, first)}/+${topicName.slice(second)}`) ?? findWithText(topicName);
   return entry && { name: entry.name, topic: entry.topic, id };
+}
+
+/** May this user have what is published under this name? One look-up: asked for every message of a trip. */
+export function authorizeTopic(identity: Identity, topicName: string): Permission {
+  const match = matchTopic(topicName);
+  return match === undefined ? 'refused' : match.topic.subscribe(identity, match.id);
 }
 
 /**

@@ -5,8 +5,8 @@ import { permissions } from '../../shared/auth/permissions.ts';
 import { admitDevicePosition, isQueued } from '../../shared/devices/admit.ts';
 import type { DeviceMessage } from '../../shared/devices/message.ts';
 import type { ErrorCode, Refusal } from '../../shared/errors.ts';
+import { idPattern } from '../../shared/ids.ts';
 import { reportRefusal } from '../../shared/messages/errors.ts';
-import { idPattern } from '../../shared/topics.ts';
 import type { ApiOptions } from '../options.ts';
 import { refuse } from '../problem.ts';
 

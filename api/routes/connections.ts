@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import type { Control } from '../../shared/connections/control.ts';
 import type { Queries } from '../../shared/database/index.ts';
+import { uuidPattern } from '../../shared/ids.ts';
 import { idSchema, named, orNull, timeSchema } from '../../shared/schemas/common.ts';
 import { pageOf } from '../../shared/schemas/outgoing.ts';
-import { tripIdPattern as uuidPattern } from '../../shared/trips/trip.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { staffAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';

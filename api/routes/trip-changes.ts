@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
+import { uuidPattern } from '../../shared/ids.ts';
 import { idSchema, orNull } from '../../shared/schemas/common.ts';
 import { placeSchema, tripSchema } from '../../shared/schemas/outgoing.ts';
 import type { TripStore } from '../../shared/trips/store.ts';
 import { parseTransition, transitionSchema } from '../../shared/trips/transition-message.ts';
-import { tripIdPattern } from '../../shared/trips/trip.ts';
 import { invalidBody } from '../body.ts';
 import { staffAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
@@ -41,7 +41,7 @@ export function tripChangeRoutes(trips: TripStore): Route[] {
         // A change of nothing that is known here would make a version that says nothing
         if (body.driverId === undefined && body.pickup === undefined && body.dropoff === undefined)
           throw invalidBody([{ path: '', message: 'must have driverId, pickup or dropoff' }]);
-        if (!tripIdPattern.test(tripId)) throw tripNotFound();
+        if (!uuidPattern.test(tripId)) throw tripNotFound();
         return trips.plan(tripId, body, identity);
       },
     }),
@@ -74,7 +74,7 @@ export function tripChangeRoutes(trips: TripStore): Route[] {
       handle({ params: { tripId }, body, identity }) {
         const parsed = parseTransition(body, Date.now());
         if ('refusal' in parsed) throw refuse(parsed.refusal);
-        if (!tripIdPattern.test(tripId)) throw tripNotFound();
+        if (!uuidPattern.test(tripId)) throw tripNotFound();
         return trips.transition({ ...parsed.transition, tripId, actor: identity });
       },
     }),

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Type } from 'typebox';
 import type { Identity } from '../../shared/auth/identity.ts';
 import type { CloseReason } from '../../shared/connections/index.ts';
+import { uuidPattern } from '../../shared/ids.ts';
 import { statusMessagesSince } from '../../shared/trips/sql/status-messages-since.ts';
 import { mayFollow } from '../../shared/trips/status.ts';
-import { tripIdPattern } from '../../shared/trips/trip.ts';
 import { type Route, route } from '../http/route.ts';
 import { EventStream } from '../live/event-stream.ts';
 import { LiveTrip } from '../live/live-trip.ts';
@@ -25,7 +25,7 @@ export function tripLiveRoute(options: Options, streams: OpenStreams): Route {
   const followers = new TripFollowers(emitter);
 
   async function stateFor(identity: Identity, tripId: string) {
-    const [state] = tripIdPattern.test(tripId) ? await followStates.find([tripId]) : [];
+    const [state] = uuidPattern.test(tripId) ? await followStates.find([tripId]) : [];
     if (state === undefined || !mayFollow(identity, state)) throw tripNotFound();
     return state;
   }

@@ -1,13 +1,13 @@
 import { Type } from 'typebox';
 import type { Identity } from '../../shared/auth/identity.ts';
 import type { Queries } from '../../shared/database/index.ts';
+import { uuidPattern } from '../../shared/ids.ts';
 import { idSchema } from '../../shared/schemas/common.ts';
 import { pageOf, tripEventSchema, tripSchema, tripStatusValue } from '../../shared/schemas/outgoing.ts';
 import { parseIsoTime } from '../../shared/schemas/time.ts';
 import { findActiveTrip } from '../../shared/trips/sql/find-trip.ts';
 import { listEvents } from '../../shared/trips/sql/list-events.ts';
 import { listTrips } from '../../shared/trips/sql/list-trips.ts';
-import { tripIdPattern } from '../../shared/trips/trip.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { driverAccess } from '../http/access.ts';
 import { answerIfChanged, tripTag } from '../http/entity-tag.ts';
@@ -52,7 +52,7 @@ function isPosition(value: unknown): value is Position {
     time >= 0 &&
     new Date(time).toISOString() === createdAt &&
     typeof id === 'string' &&
-    tripIdPattern.test(id)
+    uuidPattern.test(id)
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Queries } from '../../shared/database/index.ts';
 import { type PositionRow, positionColumns } from '../../shared/database/position-row.ts';
+import { DAY_MS } from '../../shared/schemas/time.ts';
 
 export type HistoryPage = {
   driverId: string;
@@ -14,8 +15,6 @@ export type HistoryPage = {
   alsoOfTrip?: string | undefined;
   limit: number;
 };
-
-const DAY_MS = 86_400_000;
 
 /** Positions of a driver in the order of their recording. Reads the primary key of the partitions in question. */
 export function historyPage(queries: Queries, page: HistoryPage): Promise<PositionRow[]> {

@@ -1,6 +1,5 @@
 import type { Queries } from '../../shared/database/index.ts';
-
-export const DAY_MS = 86_400_000;
+import { DAY_MS } from '../../shared/schemas/time.ts';
 
 /** `location_history_20261123` for any instant of that UTC day. */
 export function partitionName(time: number): string {

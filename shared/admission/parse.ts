@@ -1,11 +1,8 @@
 import type { Refusal } from '../errors.ts';
 import { sentence } from '../schemas/ajv.ts';
 import { MAX_BACKLOG_POSITIONS, parsePosition, type SubmittedPosition } from '../schemas/position.ts';
+import { DAY_MS, MAX_FUTURE_MS } from '../schemas/time.ts';
 import type { RejectedPosition } from './results.ts';
-
-/** How far a device's clock may be ahead of ours (SPEC section 5). */
-export const MAX_FUTURE_MS = 60_000;
-const DAY_MS = 86_400_000;
 
 /** A position of a message, or why it is refused. */
 export function parseLive(

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import type { FieldError } from '../errors.ts';
+import { idPattern } from '../ids.ts';
 import { compile, fieldErrors, sentence } from '../schemas/ajv.ts';
 import { TokenError } from './token-error.ts';
 
@@ -19,7 +20,7 @@ export type Identity = {
 };
 
 /** Ids stand in topics and paths: nothing that means something there (`/ + # $`) may be in one. SPEC section 4. */
-const id = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
+const id = Type.String({ pattern: idPattern.source });
 
 /** The last second that a Date can hold (ECMA-262, 21.4.1.1): beyond it `exp` is no time. */
 const MAX_EPOCH_SECONDS = 8.64e12;

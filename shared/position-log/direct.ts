@@ -1,3 +1,4 @@
+import { DAY_MS } from '../schemas/time.ts';
 import { DriverState, type RateLimits, type TripOf } from './driver-state.ts';
 import { GroupCommit, type GroupCommitEvents, type WritePositions } from './group-commit.ts';
 import type { Appended, Decision, LoggedPosition, PositionLog, Submission } from './index.ts';
@@ -13,7 +14,6 @@ export type DirectLogOptions = RateLimits & {
   events?: GroupCommitEvents;
 };
 
-const DAY_MS = 24 * 3_600_000;
 /** The limits of a driver that has been silent so long are full again. */
 const LIMITS_FULL_AFTER_MS = DAY_MS;
 const SWEEP_EVERY_MS = 600_000;

@@ -1,16 +1,14 @@
 import { type TSchema, Type } from 'typebox';
+import { idPattern, uuidPattern } from '../ids.ts';
 
 export const timeSchema = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' });
 
 export const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 
-/** What `sub` may be (SPEC section 4): it stands in topics and paths. */
-export const idSchema = (description: string) =>
-  Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description });
+export const idSchema = (description: string) => Type.String({ pattern: idPattern.source, description });
 
-/** A UUID as PostgreSQL writes it: topics tell upper from lower case. */
 export const tripIdSchema = Type.String({
-  pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
+  pattern: uuidPattern.source,
   description: 'id of a trip, a UUID',
 });
 

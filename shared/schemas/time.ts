@@ -1,3 +1,8 @@
+export const DAY_MS = 86_400_000;
+
+/** How far a device's clock may be ahead of ours (SPEC section 5). */
+export const MAX_FUTURE_MS = 60_000;
+
 /** `YYYY-MM-DDTHH:MM[:SS[.fraction]]` with an offset (`Z`, `+02:00`, `+0200`, `+02`): ISO 8601, as RFC 3339 and a little more. */
 const isoTime =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:[Zz]|([+-])(\d{2})(?::?(\d{2}))?)$/;

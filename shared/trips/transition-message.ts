@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Refusal } from '../errors.ts';
 import { compile, fieldErrors, sentence } from '../schemas/ajv.ts';
-import { parseIsoTime } from '../schemas/time.ts';
+import { MAX_FUTURE_MS, parseIsoTime } from '../schemas/time.ts';
 import { type TripStatus, tripStatuses } from './status.ts';
 
 /** What is asked of a trip, over MQTT and REST alike. */
@@ -20,9 +20,6 @@ export const transitionSchema = Type.Object({
 });
 
 const validate = compile(transitionSchema);
-
-/** How far a device's clock may be ahead of ours (SPEC section 5). */
-const MAX_FUTURE_MS = 60_000;
 
 export type TransitionMessage = {
   status: TripStatus;

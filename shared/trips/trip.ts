@@ -57,6 +57,3 @@ export function statusMessage(trip: Trip, previous: TripStatus | null): TripStat
     ...(trip.durationSeconds === null ? {} : { durationSeconds: trip.durationSeconds }),
   };
 }
-
-/** A UUID as PostgreSQL writes it: topics tell upper from lower case. */
-export const tripIdPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

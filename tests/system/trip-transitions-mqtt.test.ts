@@ -3,6 +3,7 @@ import type { Role } from '../../shared/auth/identity.ts';
 import { type ErrorMessage, type Fleet, isError, json, startFleet } from '../support/fleet.ts';
 import { connectClient, type TestClient } from '../support/mqtt-client.ts';
 import { token } from '../support/platform.ts';
+import { byDriver, byStaff, type TransitionTable } from '../support/trip-table.ts';
 import {
   insertTrips,
   isStatusOf,
@@ -22,22 +23,9 @@ beforeAll(async () => {
 });
 afterAll(() => fleet?.stop());
 
-type Table = Record<TripStatus, readonly TripStatus[]>;
-
-/** SPEC section 7, by hand. */
-const drivers: Table = {
-  PENDING: ['EN_ROUTE', 'CANCELLED'],
-  EN_ROUTE: ['ARRIVED', 'CANCELLED'],
-  ARRIVED: ['IN_PROGRESS', 'CANCELLED'],
-  IN_PROGRESS: ['COMPLETED'],
-  COMPLETED: [],
-  CANCELLED: [],
-};
-const staffs: Table = { ...drivers, IN_PROGRESS: ['COMPLETED', 'CANCELLED'] };
-
 type Answer = 'changed' | 'repeated' | 'FORBIDDEN' | 'TRIP_NOT_FOUND' | 'INVALID_TRANSITION';
 
-const byTable = (table: Table) => (from: TripStatus, to: TripStatus) => {
+const byTable = (table: TransitionTable) => (from: TripStatus, to: TripStatus) => {
   if (from === to) return 'repeated';
   return table[from].includes(to) ? 'changed' : 'INVALID_TRANSITION';
 };
@@ -51,13 +39,13 @@ type Party = {
 };
 
 const parties: Record<string, Party> = {
-  'its driver': { role: 'DRIVER', sub: undefined, errors: 'drivers', answer: byTable(drivers) },
+  'its driver': { role: 'DRIVER', sub: undefined, errors: 'drivers', answer: byTable(byDriver) },
   'another driver': { role: 'DRIVER', sub: 'stranger', errors: 'drivers', answer: () => 'TRIP_NOT_FOUND' },
   'its rider': { role: 'RIDER', sub: 'ann', errors: 'riders', answer: () => 'FORBIDDEN' },
   'another rider': { role: 'RIDER', sub: 'stranger', errors: 'riders', answer: () => 'FORBIDDEN' },
   'its viewer': { role: 'VIEWER', sub: 'guest', errors: 'riders', answer: () => 'FORBIDDEN' },
-  'an operator': { role: 'OPERATOR', sub: 'olga', errors: 'drivers', answer: byTable(staffs) },
-  'a service': { role: 'SERVICE', sub: 'dispatch', errors: 'drivers', answer: byTable(staffs) },
+  'an operator': { role: 'OPERATOR', sub: 'olga', errors: 'drivers', answer: byTable(byStaff) },
+  'a service': { role: 'SERVICE', sub: 'dispatch', errors: 'drivers', answer: byTable(byStaff) },
 };
 
 const pairs = tripStatuses.flatMap((from) => tripStatuses.map((to) => ({ from, to })));

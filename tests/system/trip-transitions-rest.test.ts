@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Fleet, startFleet } from '../support/fleet.ts';
 import { request, token } from '../support/platform.ts';
 import { expectProblem } from '../support/rest.ts';
+import { byDriver, byStaff, type TransitionTable } from '../support/trip-table.ts';
 import {
   insertTrips,
   isStatusOf,
@@ -22,18 +23,6 @@ beforeAll(async () => {
 });
 afterAll(() => fleet?.stop());
 
-type Table = Record<TripStatus, readonly TripStatus[]>;
-
-/** SPEC section 7, by hand. */
-const drivers: Table = {
-  PENDING: ['EN_ROUTE', 'CANCELLED'],
-  EN_ROUTE: ['ARRIVED', 'CANCELLED'],
-  ARRIVED: ['IN_PROGRESS', 'CANCELLED'],
-  IN_PROGRESS: ['COMPLETED'],
-  COMPLETED: [],
-  CANCELLED: [],
-};
-const staffs: Table = { ...drivers, IN_PROGRESS: ['COMPLETED', 'CANCELLED'] };
 const beforeTheRide: readonly TripStatus[] = ['PENDING', 'EN_ROUTE', 'ARRIVED'];
 
 type Answer = 'changed' | 'repeated' | [status: number, code: string];
@@ -42,7 +31,7 @@ const outsider: Answer = [404, 'TRIP_NOT_FOUND'];
 const forbidden: Answer = [403, 'FORBIDDEN'];
 const invalid: Answer = [409, 'INVALID_TRANSITION'];
 
-const byTable = (table: Table) => (from: TripStatus, to: TripStatus) => {
+const byTable = (table: TransitionTable) => (from: TripStatus, to: TripStatus) => {
   if (from === to) return 'repeated';
   return table[from].includes(to) ? 'changed' : invalid;
 };
@@ -54,7 +43,7 @@ const parties: Record<
   string,
   { bearer(trip: Named): Promise<string>; answer(from: TripStatus, to: TripStatus): Answer }
 > = {
-  'its driver': { bearer: ({ driverId }) => token('DRIVER', driverId), answer: byTable(drivers) },
+  'its driver': { bearer: ({ driverId }) => token('DRIVER', driverId), answer: byTable(byDriver) },
   'another driver': { bearer: () => token('DRIVER', 'stranger'), answer: () => outsider },
   'its rider': {
     bearer: ({ riderId }) => token('RIDER', riderId),
@@ -77,8 +66,8 @@ const parties: Record<
     bearer: () => token('VIEWER', 'guest', { trips: ['00000000-0000-4000-8000-000000000000'] }),
     answer: () => outsider,
   },
-  'an operator': { bearer: () => token('OPERATOR', 'olga'), answer: byTable(staffs) },
-  'a service': { bearer: () => token('SERVICE', 'dispatch'), answer: byTable(staffs) },
+  'an operator': { bearer: () => token('OPERATOR', 'olga'), answer: byTable(byStaff) },
+  'a service': { bearer: () => token('SERVICE', 'dispatch'), answer: byTable(byStaff) },
 };
 
 const pairs = tripStatuses.flatMap((from) => tripStatuses.map((to) => ({ from, to })));

@@ -2,6 +2,7 @@ import { describe, expect, jest, test } from '@jest/globals';
 import type { AedesPublishPacket, Client } from 'aedes';
 import { createDeliverHandler } from '../../broker/deliver.ts';
 import { limits } from '../../broker/limits.ts';
+import { newSession } from '../../broker/session.ts';
 import { TripWatch } from '../../broker/trip-watch.ts';
 import type { Identity } from '../../shared/auth/identity.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
@@ -25,7 +26,7 @@ function client(
   const subscriptions = Object.fromEntries(Object.entries(filters).map(([filter, qos]) => [filter, { qos }]));
   const close = jest.fn();
   const made = {
-    session: { identity, awaiting: new Map(), missed: new Set(), trips: new Set(), held: undefined },
+    session: newSession(identity, 'TCP', false),
     conn: { writableLength: waiting },
     connected: true,
     closed: false,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AedesPublishPacket } from 'aedes';
 import { createDeliverHandler } from '../../broker/deliver.ts';
-import type { SessionClient } from '../../broker/session.ts';
+import { newSession, type SessionClient } from '../../broker/session.ts';
 import { TripWatch } from '../../broker/trip-watch.ts';
 import type { Identity, Role } from '../../shared/auth/identity.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
@@ -105,7 +105,7 @@ describe('a message on a topic of OwnTracks, wherever it may come from,', () => 
   );
   const reaches = (role: Role, topic: string, qos: 0 | 1 | 2, retain: boolean): boolean => {
     const client = {
-      session: { identity: identity(role), awaiting: new Map() },
+      session: newSession(identity(role), 'TCP', false),
       conn: { writableLength: 0 },
       subscriptions: { 'owntracks/+/+': { qos: 2 } },
       duplicates: {},
