@@ -26,6 +26,7 @@ export default {
       ...typescript,
       displayName: 'services',
       testMatch: ['<rootDir>/tests/(integration|system)/**/*.test.ts'],
+      testEnvironment: '<rootDir>/tests/support/environment.ts',
       globalSetup: '<rootDir>/tests/support/global-setup.ts',
       globalTeardown: '<rootDir>/tests/support/global-teardown.ts',
     },

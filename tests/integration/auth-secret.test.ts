@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { embeddedSecret } from '../../shared/auth/secret.ts';
 import { KeySetupError } from '../../shared/auth/settings.ts';
 import { createTokenSigner } from '../../shared/auth/sign.ts';
 import { createTokenVerifier } from '../../shared/auth/verify.ts';
+import { spawn } from '../support/child-process.ts';
 
 let parent: string;
 let dataDir: string;

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -7,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createTokenVerifier } from '../../shared/auth/verify.ts';
+import { spawn } from '../support/child-process.ts';
 
 const secret = 'thirty-two bytes and then a few more';
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;

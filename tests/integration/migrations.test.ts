@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +6,7 @@ import { openEmbeddedDatabase } from '../../shared/database/embedded.ts';
 import type { Queries } from '../../shared/database/index.ts';
 import { migrate } from '../../shared/database/migrate.ts';
 import { connect } from '../../shared/database/postgres.ts';
+import { spawn } from '../support/child-process.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { silent } from '../support/history.ts';
 import { temporaryDataDir } from '../support/platform.ts';

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -11,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { Aedes, type AedesOptions } from 'aedes';
 import jwt from 'jsonwebtoken';
 import { createWebSocketStream, WebSocketServer } from 'ws';
+import { spawn } from '../support/child-process.ts';
 
 jest.setTimeout(60_000);
 

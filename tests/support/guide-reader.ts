@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { spawn } from './child-process.ts';
 import { Terminal } from './guide-terminal.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -45,17 +45,18 @@ export async function startReader(start: string, settings: Record<string, string
   const platform = spawn('bash', ['-c', start], {
     cwd: folder,
     env: { ...env, ...anyPort, ...settings },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: npm, the shell that it starts, and the platform
     detached: true,
   });
   const closed = once(platform, 'close');
   const output: string[] = [];
   const stop = async () => {
-    if (platform.pid !== undefined && platform.exitCode === null) process.kill(-platform.pid, 'SIGTERM');
+    platform.kill('SIGTERM');
     await closed;
     await rm(folder, { recursive: true, force: true });
   };
+  createInterface({ input: platform.stderr }).on('line', (text) => output.push(text));
   const ready = new Promise<Ready>((resolve) => {
     let line: Ready | undefined;
     createInterface({ input: platform.stdout }).on('line', (text) => {

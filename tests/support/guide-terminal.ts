@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { spawn } from './child-process.ts';
 
 /** What `mosquitto_sub -d` tells beside the messages; by the second one it is known that it has subscribed. */
 const CHATTER = /^(Client \S+ (sending|received) |Subscribed \(mid: ).*\n/gm;
@@ -59,8 +60,7 @@ export class Terminal {
 
   /** Ends the shell and all that goes on in it. */
   async close(): Promise<void> {
-    if (this.#shell.pid !== undefined && this.#shell.exitCode === null)
-      process.kill(-this.#shell.pid, 'SIGKILL');
+    this.#shell.kill('SIGKILL');
     await this.#closed;
   }
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Role } from '../../shared/auth/identity.ts';
 import { createTokenSigner } from '../../shared/auth/sign.ts';
+import { spawn } from './child-process.ts';
 import { DescribedApi } from './described.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { spawn } from '../support/child-process.ts';
 import { connectClient } from '../support/mqtt-client.ts';
 import { type Platform, request, startPlatform, temporaryDataDir } from '../support/platform.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fileNameOf, printed, type Snippet, snippetsOf } from '../support/guide.ts';
-import { needMosquittoClients } from '../support/guide-mosquitto.ts';
 import { type Reader, startReader } from '../support/guide-reader.ts';
 import { goesOn, type Run, until } from '../support/guide-terminal.ts';
+import { needPrograms } from '../support/services/programs.ts';
 
 /*
  * Somebody pastes the README and then the guide, from top to bottom, with the platform that they have started. Beside the ports one thing differs: less
@@ -31,7 +31,7 @@ const isHere = ({ code }: Snippet) => !ELSEWHERE.some((pattern) => pattern.test(
 let reader: Reader;
 
 beforeAll(async () => {
-  await needMosquittoClients();
+  await needPrograms('mosquitto_pub', 'mosquitto_sub');
   // The packages are there: to install them again would take them away from the tests
   reader = await startReader(start?.code.replace('npm ci\n', '') ?? '', settings);
 }, 120_000);

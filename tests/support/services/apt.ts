@@ -18,7 +18,7 @@ if [ ! -e "$policy" ]; then
   printf '#!/bin/sh\\nexit 101\\n' >"$policy"
   chmod 755 "$policy"
 fi
-apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends "$@"
+apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Acquire::http::Timeout=30 install -y -q --no-install-recommends "$@"
 `;
 
 /** Installs packages on Debian and Ubuntu, where it is root or becomes it without a password. */
@@ -54,7 +54,7 @@ export class Apt {
   /** One foreign source that cannot be reached does not matter as long as the packages are found. */
   async #refreshLists(): Promise<void> {
     try {
-      await asRoot('apt-get', 'update', '-q');
+      await asRoot('apt-get', '-o', 'Acquire::http::Timeout=30', 'update', '-q');
     } catch (error) {
       this.#log(`Going on with the old package lists: ${reasonOf(error)}`);
     }

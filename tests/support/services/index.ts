@@ -3,6 +3,7 @@ import { startPostgisContainer, startRedisContainer } from './docker.ts';
 import { findPostgres, findRedisServer, postgresInstallations } from './find-binaries.ts';
 import { givenByUrl } from './given.ts';
 import { checkPostgis, startPostgres } from './postgres.ts';
+import { installPrograms } from './programs.ts';
 import { pingRedis, startRedis } from './redis.ts';
 import {
   type Closed,
@@ -57,6 +58,7 @@ export async function startServices(given: GivenUrls): Promise<TestServices> {
     }
     await checkPostgis(postgres.service.url);
     await pingRedis(redis.service.url);
+    await installPrograms(apt);
     return { databaseUrl: postgres.service.url, redisUrl: redis.service.url, stop };
   } catch (error) {
     await stop();
