@@ -1,0 +1,85 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from '../telemetry/log.ts';
+
+/** A command that takes longer has lost its server: the slowest of ours takes some milliseconds. */
+const COMMAND_TIMEOUT_MS = 2000;
+const CONNECT_TIMEOUT_MS = 2000;
+const MAX_RECONNECT_MS = 1000;
+/** Each tries again at a time of its own: thousands that come at once would keep a server down that is just coming back. */
+const JITTER = 0.3;
+
+/**
+ * The Redis server of a deployment, and the connections of this process to it: one for each purpose, so that none waits behind
+ * another's commands. A command fails at once while its connection is down, and is never sent twice behind its caller's back: each
+ * caller has its own way to wait and to try again.
+ */
+export class RedisConnections {
+  readonly description: string;
+  private readonly open: Redis[] = [];
+  private readonly url: string;
+  private readonly prefix: string;
+  private readonly log: Logger;
+
+  /** `prefix`: of every key and channel, for deployments that share a server. */
+  constructor(url: string, prefix: string, log: Logger) {
+    const { hostname, port, pathname } = new URL(url);
+    this.url = url;
+    this.log = log;
+    this.description = `Redis at ${hostname}:${port || 6379}`;
+    // Channels know nothing of databases: two deployments in two of them must not hear each other
+    this.prefix = `${prefix}${pathname.length > 1 ? pathname.slice(1) : ''}`;
+  }
+
+  /** A key or channel of this deployment. Keys that one script touches share a `shard`: Redis Cluster keeps them on one node. */
+  key(name: string, shard?: string): string {
+    return shard === undefined ? `${this.prefix}:${name}` : `${this.prefix}:{${shard}}:${name}`;
+  }
+
+  /** A connection for one purpose; it connects by itself, and again whenever it was lost. */
+  connect(purpose: string, options: RedisOptions = {}): Redis {
+    const connection = new Redis(this.url, {
+      connectionName: `fleetcast-${purpose}`,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      noDelay: true,
+      retryStrategy: (attempt) =>
+        Math.min(MAX_RECONNECT_MS, 25 * 2 ** Math.min(attempt, 10)) * (1 - JITTER * Math.random()),
+      ...options,
+    });
+    // Without a listener it would end the process; one line when it is lost, not one for each try
+    let isUp = true;
+    connection.on('error', (error) => {
+      if (isUp) this.log.warn({ err: error, purpose }, 'Redis is away; trying again');
+      isUp = false;
+    });
+    connection.on('ready', () => {
+      if (!isUp) this.log.info({ purpose }, 'Redis is back');
+      isUp = true;
+    });
+    this.open.push(connection);
+    return connection;
+  }
+
+  close(): void {
+    for (const connection of this.open.splice(0)) connection.disconnect();
+  }
+}
+
+/** Resolves when a connection that was just made can be used. Rejects when it can't within this time (ms). */
+export async function untilReady(connection: Redis, timeoutMs: number): Promise<void> {
+  if (connection.status === 'ready') return;
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      connection.off('ready', ready);
+      reject(new Error('Redis does not answer'));
+    }, timeoutMs);
+    const ready = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    connection.once('ready', ready);
+  });
+}
