@@ -100,13 +100,13 @@ async function run(config: Config, log: Logger): Promise<void> {
       write: ingest.writePositions,
       newest: ingest.newestPositions,
       events: ingest.commitEvents,
-      tripOf: (driverId, kind, recordedAt) => trips.active.tripIdOf(driverId, kind, recordedAt),
+      tripOf: (driverId) => trips.active.ofDriver(driverId),
     });
     watchLog(metrics.registry, positionLog);
     const admission = new Admission({
       ...config.admission,
       log: positionLog,
-      deliver: (position, written) => trips.feed.deliver(position, written),
+      deliver: (position, trip, written) => trips.feed.deliver(position, trip, written),
       seen: (driverId, at) => presence.seen(driverId, at),
       metrics,
       logger: log,

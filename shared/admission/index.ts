@@ -2,6 +2,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { Decision, LoggedPosition, Outcome, PositionLog, Submission } from '../position-log/index.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { ActiveTrip } from '../trips/active-trips.ts';
 import { parseBacklog, parseLive } from './parse.ts';
 import type { BacklogResult, LiveResult, RejectedPosition } from './results.ts';
 
@@ -10,8 +11,8 @@ export type { BacklogResult, LiveResult } from './results.ts';
 export type AdmissionOptions = {
   log: PositionLog;
   logger: Logger;
-  /** Hands a position to its subscribers; calls back when it was written to them. */
-  deliver(position: LoggedPosition, written: () => void): void;
+  /** Hands a position to its subscribers, those of the driver's trip too; calls back when it was written to them. */
+  deliver(position: LoggedPosition, trip: ActiveTrip | undefined, written: () => void): void;
   /** A driver has sent something that was admitted. */
   seen(driverId: string, at: number): void;
   metrics: Metrics;
@@ -129,7 +130,7 @@ export class Admission {
       const [first] = decision.admitted ? decision.positions : [];
       if (!decision.admitted || first === undefined) continue;
       try {
-        this.deliverNewest(first, decision.newest);
+        this.deliverNewest(first, decision.newest, decision.trip);
       } catch (error) {
         // A fault on the way to one driver's followers is nothing to the others, nor to what is kept
         this.options.logger.error(
@@ -140,11 +141,15 @@ export class Admission {
     }
   }
 
-  private deliverNewest({ driverId, receivedAt }: LoggedPosition, newest: LoggedPosition | null): void {
+  private deliverNewest(
+    { driverId, receivedAt }: LoggedPosition,
+    newest: LoggedPosition | null,
+    trip: ActiveTrip | undefined,
+  ): void {
     const { deliver, seen, metrics } = this.options;
     seen(driverId, receivedAt);
     if (newest !== null)
-      deliver(newest, () => metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000));
+      deliver(newest, trip, () => metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000));
   }
 }
 

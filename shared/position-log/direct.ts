@@ -1,5 +1,6 @@
 import { DAY_MS } from '../schemas/time.ts';
-import { DriverState, type RateLimits, type TripOf } from './driver-state.ts';
+import type { ActiveTrip } from '../trips/active-trips.ts';
+import { DriverState, type RateLimits } from './driver-state.ts';
 import { GroupCommit, type GroupCommitEvents, type WritePositions } from './group-commit.ts';
 import type { Appended, Decision, LoggedPosition, PositionLog, Submission } from './index.ts';
 
@@ -8,7 +9,8 @@ export type DirectLogOptions = RateLimits & {
   maxQueuedPositions: number;
   /** Older positions never come here. */
   historyRetentionDays: number;
-  tripOf: TripOf;
+  /** The trip that a driver is on. */
+  tripOf(driverId: string): ActiveTrip | undefined;
   /** recordedAt (epoch ms) of each driver's current position: what came before a restart is not delivered again. */
   newest: ReadonlyMap<string, number>;
   events?: GroupCommitEvents;
@@ -57,7 +59,7 @@ export function createDirectPositionLog(options: DirectLogOptions): PositionLog 
           message: 'more positions are waiting for the database than can be held',
           retryAfterMs: OVERLOADED_RETRY_MS,
         }
-      : stateOf(submission).decide(submission, options, options.tripOf);
+      : stateOf(submission).decide(submission, options, options.tripOf(submission.driverId));
 
   return {
     append(submissions: readonly Submission[]): Promise<Appended> {

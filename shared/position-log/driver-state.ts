@@ -1,11 +1,9 @@
 import type { SubmittedPosition } from '../schemas/position.ts';
+import { type ActiveTrip, tripIdAt } from '../trips/active-trips.ts';
 import type { Decision, LoggedPosition, Submission } from './index.ts';
 import { BacklogBudget, LiveInterval, type Wait } from './rate-limits.ts';
 
 export type RateLimits = { locationMinIntervalMs: number; backlogMaxPerMinute: number };
-
-/** The trip that a position (recordedAt epoch ms) belongs to; null: none. */
-export type TripOf = (driverId: string, kind: 'live' | 'backlog', recordedAt: number) => string | null;
 
 /** What has to be known of a driver to decide on its next position. */
 export class DriverState {
@@ -24,7 +22,8 @@ export class DriverState {
     this.newestRecordedAt = newestRecordedAt;
   }
 
-  decide(submission: Submission, limits: RateLimits, tripOf: TripOf): Decision {
+  /** `trip`: the one that the driver is on. */
+  decide(submission: Submission, limits: RateLimits, trip: ActiveTrip | undefined): Decision {
     this.lastSeenAt = submission.receivedAt;
     const wait = this.wait(submission, limits);
     if (wait !== null) {
@@ -38,14 +37,14 @@ export class DriverState {
         retryAfterMs: wait,
       };
     }
-    const positions = submission.positions.map((position) => this.logged(position, submission, tripOf));
+    const positions = submission.positions.map((position) => this.logged(position, submission, trip));
     let newest: LoggedPosition | null = null;
     for (const position of positions) {
       if (position.recordedAt <= this.newestRecordedAt) continue;
       this.newestRecordedAt = position.recordedAt;
       newest = position;
     }
-    return { admitted: true, positions, newest };
+    return { admitted: true, positions, newest, trip };
   }
 
   /** What was admitted of this live submission is durable now, or given up. */
@@ -76,14 +75,14 @@ export class DriverState {
   private logged(
     position: SubmittedPosition,
     { driverId, kind, receivedAt }: Submission,
-    tripOf: TripOf,
+    trip: ActiveTrip | undefined,
   ): LoggedPosition {
     const timeAssigned = position.recordedAt === null;
     const recordedAt = position.recordedAt ?? this.assignTime(receivedAt);
     return {
       driverId,
       receivedAt,
-      tripId: tripOf(driverId, kind, recordedAt),
+      tripId: tripIdAt(trip, kind, recordedAt),
       timeAssigned,
       latitude: position.latitude,
       longitude: position.longitude,

@@ -1,4 +1,5 @@
 import type { Position, SubmittedPosition } from '../schemas/position.ts';
+import type { ActiveTrip } from '../trips/active-trips.ts';
 
 /** What one message brought: a live position, or the backlog of a device that was away. */
 export type Submission = {
@@ -26,6 +27,8 @@ export type Decision =
       positions: readonly LoggedPosition[];
       /** The newest of them, if it is newer than all that this driver sent before: what subscribers get. */
       newest: LoggedPosition | null;
+      /** The trip that the driver is on. */
+      trip: ActiveTrip | undefined;
     }
   | { admitted: false; code: 'RATE_LIMITED' | 'OVERLOADED'; message: string; retryAfterMs: number };
 

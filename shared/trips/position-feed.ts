@@ -33,10 +33,9 @@ export class PositionFeed {
     this.arrivals = new Arrivals(options.arrivalRadiusMeters);
   }
 
-  /** `written`: it was handed to the subscribers. */
-  deliver(position: LoggedPosition, written: () => void): void {
-    const { publisher, trips, eta, onArrival } = this.options;
-    const trip = trips.ofDriver(position.driverId);
+  /** `trip`: the one that the driver is on. `written`: it was handed to the subscribers. */
+  deliver(position: LoggedPosition, trip: ActiveTrip | undefined, written: () => void): void {
+    const { publisher, eta, onArrival } = this.options;
     if (trip === undefined) return deliverPosition(publisher, position, written);
     deliverPosition(publisher, position);
     eta.observe(position.driverId, position);

@@ -41,7 +41,7 @@ beforeEach(async () => {
     historyRetentionDays: 7,
     locationMinIntervalMs: 0,
     backlogMaxPerMinute: 1_000_000,
-    tripOf: () => null,
+    tripOf: () => undefined,
     events: {
       retrying(_error, attempt) {
         retries.push(attempt);

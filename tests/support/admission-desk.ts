@@ -37,7 +37,7 @@ export function openAdmissionDesk(): AdmissionDesk {
     logger: createLogger('silent'),
     metrics,
     seen: (driverId) => desk.events.push(`seen ${driverId}`),
-    deliver(position, written) {
+    deliver(position, _trip, written) {
       desk.deliver(position);
       written();
     },
@@ -94,7 +94,7 @@ export function admit({ driverId, positions, receivedAt }: Submission): Decision
     timeAssigned: position.recordedAt === null,
     recordedAt: position.recordedAt ?? receivedAt,
   }));
-  return { admitted: true, positions: logged, newest: logged.at(-1) ?? null };
+  return { admitted: true, positions: logged, newest: logged.at(-1) ?? null, trip: undefined };
 }
 
 export const limited = (): Decision => ({

@@ -44,7 +44,7 @@ function open(options: Partial<DirectLogOptions> = {}): void {
     historyRetentionDays: 7,
     locationMinIntervalMs: 0,
     backlogMaxPerMinute: 6000,
-    tripOf: () => null,
+    tripOf: () => undefined,
     ...options,
   });
 }

@@ -1,12 +1,24 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { DriverState, type TripOf } from '../../shared/position-log/driver-state.ts';
+import { DriverState } from '../../shared/position-log/driver-state.ts';
 import type { Decision, Submission } from '../../shared/position-log/index.ts';
+import type { ActiveTrip } from '../../shared/trips/active-trips.ts';
 
 const START = Date.parse('2026-11-23T12:00:00Z');
 const limits = { locationMinIntervalMs: 5000, backlogMaxPerMinute: 6000 };
 const none = { locationMinIntervalMs: 0, backlogMaxPerMinute: 6000 };
-const noTrip: TripOf = () => null;
+const noTrip = undefined;
+const trip: ActiveTrip = {
+  id: 'trip-1',
+  driverId: 'driver-1',
+  riderId: 'rider-1',
+  status: 'EN_ROUTE',
+  version: 2,
+  pickup: { latitude: 48, longitude: 16 },
+  dropoff: { latitude: 49, longitude: 17 },
+  enRouteAt: START,
+  startedAt: null,
+};
 
 const position = (recordedAt: number | null) => ({
   latitude: 48,
@@ -86,12 +98,8 @@ describe('live positions', () => {
   });
 
   test('keep what was sent, and get what the log knows', () => {
-    const asked: unknown[] = [];
     const state = new DriverState(START);
-    const decision = state.decide(live(START + 7, START), limits, (...args) => {
-      asked.push(args);
-      return 'trip-1';
-    });
+    const decision = state.decide(live(START + 7, START), limits, trip);
     expect(admitted(decision).positions).toEqual([
       {
         ...position(START),
@@ -101,7 +109,7 @@ describe('live positions', () => {
         timeAssigned: false,
       },
     ]);
-    expect(asked).toEqual([['driver-1', 'live', START]]);
+    expect(decision).toMatchObject({ trip });
   });
 });
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { EtaEstimator } from '../../shared/eta/index.ts';
 import type { Publisher } from '../../shared/messages/publisher.ts';
 import type { LoggedPosition } from '../../shared/position-log/index.ts';
-import { type ActiveTrip, ActiveTrips } from '../../shared/trips/active-trips.ts';
+import { type ActiveTrip, ActiveTrips, tripIdAt } from '../../shared/trips/active-trips.ts';
 import { PositionFeed } from '../../shared/trips/position-feed.ts';
 import type { Trip } from '../../shared/trips/trip.ts';
 import { dropoff, pickup, type TripStatus } from '../support/trips.ts';
@@ -88,7 +88,8 @@ function change(next: Trip, current?: LoggedPosition): void {
   feed.apply(next, current);
 }
 
-const deliver = (given: LoggedPosition) => feed.deliver(given, () => written++);
+const deliver = (given: LoggedPosition) =>
+  feed.deliver(given, trips.ofDriver(given.driverId), () => written++);
 const topics = () => sent.map(({ topic }) => topic);
 const snapshot = () => {
   const payload = feed.snapshot('bob', 'trip-1');
@@ -211,7 +212,7 @@ test.each(['COMPLETED', 'CANCELLED'] as const)(
 
 describe('the trip that a position belongs to', () => {
   const tripOf = (kind: 'live' | 'backlog', second: number) =>
-    trips.tripIdOf('bob', kind, BEGAN + second * 1000);
+    tripIdAt(trips.ofDriver('bob'), kind, BEGAN + second * 1000);
 
   test('is the one that the driver is on when it comes live, whatever its time', () => {
     expect(tripOf('live', 0)).toBeNull();
