@@ -5,6 +5,20 @@ import { BacklogBudget, LiveInterval, type Wait } from './rate-limits.ts';
 
 export type RateLimits = { locationMinIntervalMs: number; backlogMaxPerMinute: number };
 
+export const rateLimited = (
+  kind: Submission['kind'],
+  limits: RateLimits,
+  retryAfterMs: number,
+): Decision => ({
+  admitted: false,
+  code: 'RATE_LIMITED',
+  message:
+    kind === 'live'
+      ? `at most one live position every ${limits.locationMinIntervalMs} ms`
+      : `at most ${limits.backlogMaxPerMinute} positions a minute in batches`,
+  retryAfterMs,
+});
+
 /** What has to be known of a driver to decide on its next position. */
 export class DriverState {
   private readonly live = new LiveInterval();
@@ -26,17 +40,7 @@ export class DriverState {
   decide(submission: Submission, limits: RateLimits, trip: ActiveTrip | undefined): Decision {
     this.lastSeenAt = submission.receivedAt;
     const wait = this.wait(submission, limits);
-    if (wait !== null) {
-      return {
-        admitted: false,
-        code: 'RATE_LIMITED',
-        message:
-          submission.kind === 'live'
-            ? `at most one live position every ${limits.locationMinIntervalMs} ms`
-            : `at most ${limits.backlogMaxPerMinute} positions a minute in batches`,
-        retryAfterMs: wait,
-      };
-    }
+    if (wait !== null) return rateLimited(submission.kind, limits, wait);
     const positions = submission.positions.map((position) => this.logged(position, submission, trip));
     let newest: LoggedPosition | null = null;
     for (const position of positions) {

@@ -63,23 +63,27 @@ export class RedisConnections {
     return connection;
   }
 
+  /** Resolves when all that was connected so far can be used. Rejects when that takes longer than this (ms). */
+  async ready(timeoutMs: number): Promise<void> {
+    await Promise.all(this.open.map((connection) => untilReady(connection, timeoutMs)));
+  }
+
   close(): void {
     for (const connection of this.open.splice(0)) connection.disconnect();
   }
 }
 
-/** Resolves when a connection that was just made can be used. Rejects when it can't within this time (ms). */
-export async function untilReady(connection: Redis, timeoutMs: number): Promise<void> {
+async function untilReady(connection: Redis, timeoutMs: number): Promise<void> {
   if (connection.status === 'ready') return;
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      connection.off('ready', ready);
-      reject(new Error('Redis does not answer'));
-    }, timeoutMs);
     const ready = () => {
       clearTimeout(timer);
       resolve();
     };
+    const timer = setTimeout(() => {
+      connection.off('ready', ready);
+      reject(new Error(`Redis does not answer within ${timeoutMs} ms`));
+    }, timeoutMs);
     connection.once('ready', ready);
   });
 }
