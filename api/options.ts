@@ -29,7 +29,7 @@ export type ApiOptions = {
   publisher: Publisher;
   connectionLog: ConnectionLog;
   followStates: FollowStates;
-  locationSnapshot(driverId: string, tripId: string): Buffer | undefined;
+  locationSnapshot(driverId: string, tripId: string): Buffer | undefined | Promise<Buffer | undefined>;
   health: Health;
   log: Logger;
 };

@@ -6,6 +6,7 @@ import { filterMatches } from './filters.ts';
 import { limits } from './limits.ts';
 import type { Session, SessionClient } from './session.ts';
 import { WITHHELD } from './session-queue.ts';
+import { recordedAtOf } from './snapshot.ts';
 import { FROM_QUEUE } from './take-up.ts';
 import type { TripWatch } from './trip-watch.ts';
 
@@ -80,6 +81,23 @@ function wasShown({ shown }: Session, watch: TripWatch, { topic, payload }: Pack
   return version !== undefined && watch.hear(payload) <= version;
 }
 
+const isTripLocation = (topic: string) => topic.startsWith(TRIPS) && topic.endsWith('/location');
+
+/** Where the driver is, is being looked up, or was: nobody is to see an older place after a newer one. */
+function isOutOfOrder({ locating, located }: Session, { topic, payload }: Packet): boolean {
+  if ((locating.size === 0 && located.size === 0) || !isTripLocation(topic)) return false;
+  const tripId = tripOf(topic);
+  if (locating.has(tripId)) {
+    locating.set(tripId, payload);
+    return true;
+  }
+  const shown = located.get(tripId);
+  if (shown === undefined) return false;
+  if (recordedAtOf(payload) <= shown) return true;
+  located.delete(tripId);
+  return false;
+}
+
 /** Aedes has given a message id to what it sends from the queue. */
 const isLive = (packet: Packet) => !packet.retain && !packet[FROM_QUEUE] && packet.messageId === undefined;
 
@@ -121,7 +139,9 @@ export function createDeliverHandler(
       return null;
     }
     const live = isLive(packet);
-    const isInSnapshot = () => live && (isAwaiting(session, topic) || wasShown(session, watch, packet));
+    const isInSnapshot = () =>
+      live &&
+      (isAwaiting(session, topic) || wasShown(session, watch, packet) || isOutOfOrder(session, packet));
     if (!mayReceive(session, watch, packet) || isInSnapshot()) {
       packet[WITHHELD] = true;
       return null;

@@ -5,7 +5,7 @@ import type { TokenVerifier } from '../shared/auth/verify.ts';
 import type { ConnectionLog } from '../shared/connections/index.ts';
 import { admitDevicePosition } from '../shared/devices/admit.ts';
 import { readOwnTracks } from '../shared/devices/owntracks.ts';
-import { type ErrorCode, FleetcastError, type Refusal } from '../shared/errors.ts';
+import type { ErrorCode, Refusal } from '../shared/errors.ts';
 import { uuidPattern } from '../shared/ids.ts';
 import { parseJson } from '../shared/json.ts';
 import { reportRefusal } from '../shared/messages/errors.ts';
@@ -17,7 +17,7 @@ import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { matchTopic, type TopicName } from '../shared/topics.ts';
-import type { TripStore } from '../shared/trips/store.ts';
+import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { parseTransition } from '../shared/trips/transition-message.ts';
 import { DEALT_WITH } from './fleet-broker.ts';
 import type { Session, SessionClient } from './session.ts';
@@ -30,7 +30,7 @@ export type PublishOptions = {
   expiry: SessionExpiry;
   presence: DriverPresence;
   connectionLog: Pick<ConnectionLog, 'active'>;
-  trips: Pick<TripStore, 'transition'>;
+  transitions: TransitionDoor;
   publisher: Publisher;
   sessionStore: Pick<SessionStore, 'incomingGetPacket'>;
   metrics: Metrics;
@@ -76,7 +76,7 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     expiry,
     presence,
     connectionLog,
-    trips,
+    transitions,
     publisher,
     sessionStore,
     metrics,
@@ -144,19 +144,19 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
   }
 
   async function moveTrip(
-    { session, id, receivedAt }: Incoming,
+    { session, id, receivedAt, packet }: Incoming,
     payload: unknown,
   ): Promise<Refusal | undefined> {
     const parsed = parseTransition(payload, receivedAt);
     if ('refusal' in parsed) return parsed.refusal;
     if (!uuidPattern.test(id)) return { code: 'TRIP_NOT_FOUND', message: 'there is no such trip' };
-    try {
-      await trips.transition({ ...parsed.transition, tripId: id, actor: session.identity });
-      return undefined;
-    } catch (error) {
-      if (error instanceof FleetcastError) return error.refusal;
-      throw error;
-    }
+    const { sub, role, trips } = session.identity;
+    return transitions.submit({
+      ...parsed.transition,
+      tripId: id,
+      actor: { sub, role, trips },
+      topic: packet.topic,
+    });
   }
 
   /** What is not a position takes effect after all that its client sent before. */

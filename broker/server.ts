@@ -12,7 +12,7 @@ import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
-import type { TripStore } from '../shared/trips/store.ts';
+import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { createAuthentication } from './authenticate.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { obeyControl } from './control.ts';
@@ -40,7 +40,7 @@ export type BrokerOptions = {
   connectionLog: ConnectionLog;
   control: Control;
   revocations: Pick<Revocations, 'covers'>;
-  trips: TripStore;
+  transitions: TransitionDoor;
   followStates: FollowStates;
   locationSnapshot: LocationSnapshot;
   publisher: Publisher;

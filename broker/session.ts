@@ -24,6 +24,10 @@ export type Session = {
   shown: Map<string, number>;
   /** Trips of which a position was withheld because it came before the message that lets this client see the driver. */
   missed: Set<string>;
+  /** Trips whose driver's place is being looked up, with the newest location message that came meanwhile. */
+  locating: Map<string, Buffer | undefined>;
+  /** recordedAt of a place that was looked up, by trip: what was on its way before it may still come. */
+  located: Map<string, string>;
   /** While the queue of a session that was taken up again is being sent: how many messages came meanwhile, to be sent after it. */
   held: number | undefined;
   /** What is to follow then: snapshots are newer than what waited. */
@@ -43,6 +47,8 @@ export function newSession(identity: Identity, transport: Transport, isTakenUp: 
     awaiting: new Map(),
     shown: new Map(),
     missed: new Set(),
+    locating: new Map(),
+    located: new Map(),
     held: isTakenUp ? 0 : undefined,
     whenTakenUp: [],
   };

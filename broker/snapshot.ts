@@ -7,8 +7,21 @@ import type { Session, SessionClient } from './session.ts';
 import { tripOfFilter } from './subscribe.ts';
 import type { TripWatch } from './trip-watch.ts';
 
-/** The last location message of a trip's driver; undefined: none is known, or the trip is not under way. */
-export type LocationSnapshot = (driverId: string, tripId: string) => Buffer | undefined;
+/**
+ * The last location message of a trip's driver; undefined: none is known, or the trip is not under way. At once where this process
+ * knows it, else when it was looked up.
+ */
+export type LocationSnapshot = (
+  driverId: string,
+  tripId: string,
+) => Buffer | undefined | Promise<Buffer | undefined>;
+
+/** Of a location message. ISO 8601 in UTC: in the order of time. */
+export const recordedAtOf = (payload: Buffer): string =>
+  (JSON.parse(payload.toString()) as { recordedAt: string }).recordedAt;
+
+const newer = (a: Buffer | undefined, b: Buffer | undefined): Buffer | undefined =>
+  a === undefined || (b !== undefined && recordedAtOf(b) > recordedAtOf(a)) ? b : a;
 
 /** SUBACK's return code (MQTT 3.1.1, 3.9.3). */
 const REFUSED = 0x80;
@@ -56,8 +69,36 @@ export function createSnapshots(watch: TripWatch, location: LocationSnapshot, lo
     const trip = watch.state(tripId);
     if (client.session === undefined || trip === undefined || trip.driverId === null) return;
     if (!filters.some((filter) => filterMatches(filter, topic))) return;
-    const payload = maySeeDriver(client.session.identity, trip) ? location(trip.driverId, tripId) : undefined;
-    if (payload !== undefined) send(client, topic, payload, 0, retain);
+    if (!maySeeDriver(client.session.identity, trip)) return;
+    const payload = location(trip.driverId, tripId);
+    if (payload instanceof Promise) sendWhenFound(client, client.session, tripId, payload, retain);
+    else if (payload !== undefined) send(client, topic, payload, 0, retain);
+  }
+
+  /** Until it is found, what is live is held; then the newest goes out, and nothing older after it. */
+  function sendWhenFound(
+    client: SessionClient,
+    session: Session,
+    tripId: string,
+    looking: Promise<Buffer | undefined>,
+    retain: boolean,
+  ): void {
+    const { locating, located } = session;
+    if (!locating.has(tripId)) locating.set(tripId, undefined);
+    looking
+      .catch((error: unknown) => {
+        log.debug({ err: error, tripId }, 'where the driver is could not be looked up');
+        return undefined;
+      })
+      .then((found) => {
+        const live = locating.get(tripId);
+        locating.delete(tripId);
+        const payload = newer(found, live);
+        const trip = watch.state(tripId);
+        if (payload === undefined || trip === undefined || !maySeeDriver(session.identity, trip)) return;
+        located.set(tripId, recordedAtOf(payload));
+        send(client, topicFor('tripLocation', tripId), payload, 0, retain);
+      });
   }
 
   /** What a SUBSCRIBE has asked of each trip, and is not awaited any more from now on. */

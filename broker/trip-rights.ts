@@ -61,6 +61,8 @@ function forget(client: SessionClient, watch: TripWatch, tripId: string): void {
   client.session?.trips.delete(tripId);
   client.session?.missed.delete(tripId);
   client.session?.shown.delete(tripId);
+  client.session?.locating.delete(tripId);
+  client.session?.located.delete(tripId);
   for (const filter of client.session?.awaiting.keys() ?? [])
     if (tripOfFilter(filter) === tripId) client.session?.awaiting.delete(filter);
   watch.unfollow(client, tripId);

@@ -1,43 +1,31 @@
 import type { AdmissionSettings } from '../shared/config.ts';
-import type { ConnectionLog } from '../shared/connections/index.ts';
 import type { Queries } from '../shared/database/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { GroupCommitEvents, WritePositions } from '../shared/position-log/group-commit.ts';
-import type { DriverStatus } from '../shared/schemas/driver-status.ts';
-import { DAY_MS } from '../shared/schemas/time.ts';
+import type { LoggedPosition } from '../shared/position-log/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
-import { ConnectionWriter } from './connections.ts';
 import { LateTracks } from './late-tracks.ts';
-import { OutboxRelay } from './outbox.ts';
+import { OutboxRelay, type Prepare } from './outbox.ts';
 import { keepPartitionsAhead } from './partitions.ts';
 import { createPositionWriter } from './positions.ts';
-import { newestPositions } from './sql/newest-positions.ts';
-import { lastOutboxTime } from './sql/prune-outbox.ts';
-import { setDriverStatus } from './sql/set-driver-status.ts';
-import { type StoredStatus, storedStatuses } from './sql/stored-statuses.ts';
 
 export type IngestOptions = {
   queries: Queries;
   publisher: Publisher;
   settings: Pick<AdmissionSettings, 'historyRetentionDays'>;
+  /** The database refuses this position for good. */
+  setAside(position: LoggedPosition, error: unknown): void;
+  beforePublish?: Prepare;
   metrics: Metrics;
   log: Logger;
 };
 
 export type RunningIngest = {
   writePositions: WritePositions;
-  setDriverStatus(driverId: string, status: DriverStatus, at: number): Promise<void>;
-  /** What drivers counted as when the last process ended. */
-  storedStatuses: readonly StoredStatus[];
-  /** When the last trip message before this start was written, epoch ms. */
-  lastTripMessageAt: number | undefined;
-  connectionLog: ConnectionLog;
   /** A trip has changed: its message goes out at once. */
   wakeRelay(): void;
-  commitEvents: GroupCommitEvents;
-  /** recordedAt (epoch ms) of the current position of each driver that may still send an older one. */
-  newestPositions: ReadonlyMap<string, number>;
+  events: Required<GroupCommitEvents>;
   stop(): Promise<void>;
 };
 
@@ -46,24 +34,17 @@ export async function startIngest({
   queries,
   publisher,
   settings,
+  setAside,
+  beforePublish,
   metrics,
   log,
 }: IngestOptions): Promise<RunningIngest> {
   const stopPartitions = await keepPartitionsAhead(queries, settings.historyRetentionDays, log);
-  const lastTripMessageAt = await lastOutboxTime(queries);
   const lateTracks = new LateTracks(queries, log);
-  const connections = await ConnectionWriter.start(queries, log);
-  const relay = new OutboxRelay(queries, publisher, log);
+  const relay = new OutboxRelay(queries, publisher, log, beforePublish);
   return {
-    writePositions: createPositionWriter(queries, {
-      poison: (position, error) =>
-        log.error(
-          { err: error, driverId: position.driverId, recordedAt: position.recordedAt },
-          'the database refuses this position for good; it is set aside',
-        ),
-    }),
-    setDriverStatus: (driverId, status, at) => setDriverStatus(queries, driverId, status, at),
-    commitEvents: {
+    writePositions: createPositionWriter(queries, { poison: setAside }),
+    events: {
       committed(positions) {
         lateTracks.committed(positions);
         metrics.batch.observe(positions.length);
@@ -75,14 +56,9 @@ export async function startIngest({
         log.warn({ err: error, attempt, positions }, 'positions could not be stored; trying again');
       },
     },
-    storedStatuses: await storedStatuses(queries),
-    lastTripMessageAt,
-    connectionLog: connections,
     wakeRelay: () => relay.wake(),
-    newestPositions: await newestPositions(queries, Date.now() - settings.historyRetentionDays * DAY_MS),
     async stop() {
       stopPartitions();
-      await connections.stop();
       await lateTracks.stop();
       await relay.stop();
     },

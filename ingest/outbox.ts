@@ -15,6 +15,9 @@ const PRUNE_EVERY_MS = 60_000;
 const KEEP_MS = 600_000;
 const FAILED_RETRY_MS = 500;
 
+/** What has to be done before changes of these trips are published. */
+export type Prepare = (tripIds: readonly string[]) => Promise<void>;
+
 /**
  * Publishes committed changes of trips: in the order of their commits, at least once. A row is marked after its message has
  * gone out, so a crash in between publishes it again. Several relays take turns by a lock.
@@ -28,11 +31,13 @@ export class OutboxRelay {
   private readonly queries: Queries;
   private readonly publisher: Publisher;
   private readonly log: Logger;
+  private readonly prepare: Prepare;
 
-  constructor(queries: Queries, publisher: Publisher, log: Logger) {
+  constructor(queries: Queries, publisher: Publisher, log: Logger, prepare: Prepare = async () => undefined) {
     this.queries = queries;
     this.publisher = publisher;
     this.log = log;
+    this.prepare = prepare;
     this.timers = [
       setInterval(() => this.wake(), CHECK_EVERY_MS),
       setInterval(() => this.prune(), PRUNE_EVERY_MS),
@@ -75,6 +80,7 @@ export class OutboxRelay {
         if (!(await tryRelayLock(transaction))) return LOCKED_RETRY_MS;
         const rows = await takeOutbox(transaction, BATCH);
         if (rows.length === 0) return 0;
+        await this.prepare([...new Set(rows.map(({ message }) => message.tripId))]);
         for (const row of rows) await this.publish(row);
         await markPublished(
           transaction,

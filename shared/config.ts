@@ -61,6 +61,8 @@ export type Config = {
   databasePoolSize: number;
   /** undefined: one process, everything in memory. */
   redisUrl: string | undefined;
+  redisPrefix: string;
+  redisLogShards: number;
   jwt: JwtSettings;
   archiveDir: string | undefined;
   offlineGraceMs: number;
@@ -142,6 +144,8 @@ function settings(values: Variables): Config {
     databaseUrl: values.DATABASE_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,
     redisUrl: values.REDIS_URL,
+    redisPrefix: values.REDIS_PREFIX,
+    redisLogShards: values.REDIS_LOG_SHARDS,
     jwt: {
       secret: values.JWT_SECRET,
       publicKeyFile: values.JWT_PUBLIC_KEY_FILE,

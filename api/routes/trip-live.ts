@@ -97,7 +97,7 @@ export function tripLiveRoute(options: Options, streams: OpenStreams): Route {
       live.start(
         state,
         messages,
-        state.driverId === null ? undefined : locationSnapshot(state.driverId, tripId),
+        state.driverId === null ? undefined : await locationSnapshot(state.driverId, tripId),
       );
       return undefined;
     },

@@ -71,6 +71,6 @@ export const permissions = {
 } as const;
 
 /** Where a sender's errors go. */
-export function errorsNamespace(identity: Identity): 'drivers' | 'riders' {
+export function errorsNamespace(identity: Pick<Identity, 'role'>): 'drivers' | 'riders' {
   return identity.role === 'RIDER' || identity.role === 'VIEWER' ? 'riders' : 'drivers';
 }

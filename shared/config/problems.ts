@@ -13,6 +13,7 @@ const ruleTexts: Record<string, (params: Record<string, unknown>) => string> = {
   type: (params) => `must be ${params.type === 'integer' ? 'a whole number' : `a ${params.type}`}`,
   minimum: (params) => `must be at least ${params.limit}`,
   maximum: (params) => `must be at most ${params.limit}`,
+  pattern: () => 'must be 1 to 64 letters, digits, dots, dashes and underscores',
   format: (params) => formats[params.format as FormatName].rule,
 };
 

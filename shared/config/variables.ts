@@ -41,6 +41,12 @@ export const variables = Type.Object({
   }),
   DATABASE_URL: optional('postgres-url', 'PostgreSQL >= 15 with PostGIS'),
   REDIS_URL: optional('redis-url', 'Redis >= 7'),
+  REDIS_PREFIX: Type.String({
+    pattern: '^[A-Za-z0-9_.-]{1,64}$',
+    default: 'fleetcast',
+    description: 'of every key and channel, for deployments that share a Redis server',
+  }),
+  REDIS_LOG_SHARDS: count(1, 1, 'streams of the position log; more than 1 only for Redis Cluster', 256),
   JWT_SECRET: optionalText('HS256 secret'),
   JWT_PUBLIC_KEY_FILE: optionalText('PEM public key: RSA for RS256, EC P-256 for ES256'),
   JWT_JWKS_URL: optional('http-url', 'JSON Web Key Set'),

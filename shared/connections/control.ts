@@ -4,6 +4,7 @@ import type { EmittedMessage, Emitter } from '../emitter/index.ts';
 /** Below `$`, where no client may publish or subscribe. */
 const CLOSE_TOPIC = '$fleetcast/connections/close';
 const REVOKE_TOPIC = '$fleetcast/revocations';
+const COMMITTED_TOPIC = '$fleetcast/outbox';
 
 export type Revocation = { kind: 'sub' | 'jti'; value: string; until: number };
 
@@ -11,8 +12,11 @@ export type Revocation = { kind: 'sub' | 'jti'; value: string; until: number };
 export type Control = {
   closeConnection(id: string): void;
   revoke(revocation: Revocation): void;
+  /** A change of a trip has been committed, and its message waits in the outbox. */
+  wakeRelay(): void;
   onCloseConnection(listener: (id: string) => void): void;
   onRevoke(listener: (revocation: Revocation) => void): void;
+  onWakeRelay(listener: () => void): void;
 };
 
 export function createControl(emitter: Emitter): Control {
@@ -36,7 +40,9 @@ export function createControl(emitter: Emitter): Control {
   return {
     closeConnection: (id) => send(CLOSE_TOPIC, { id }),
     revoke: (revocation) => send(REVOKE_TOPIC, revocation),
+    wakeRelay: () => send(COMMITTED_TOPIC, {}),
     onCloseConnection: (listener) => listen<{ id: string }>(CLOSE_TOPIC, ({ id }) => listener(id)),
+    onWakeRelay: (listener) => listen(COMMITTED_TOPIC, listener),
     onRevoke: (listener) => listen<Revocation>(REVOKE_TOPIC, listener),
   };
 }

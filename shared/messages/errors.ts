@@ -10,7 +10,7 @@ const MAX_TOPIC_SHOWN = 256;
 /** Tells a sender, on its errors topic, that what it published on `topic` was refused. */
 export function reportRefusal(
   publisher: Publisher,
-  identity: Identity,
+  identity: Pick<Identity, 'sub' | 'role'>,
   topic: string,
   { code, message, retryAfterMs }: Refusal,
 ): Promise<void> {

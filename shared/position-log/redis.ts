@@ -1,4 +1,12 @@
-import { ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
+import {
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleAll,
+  handleWhen,
+  TimeoutStrategy,
+  timeout,
+  wrap,
+} from 'cockatiel';
 import { BoundedMap } from '../eta/bounded-map.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { DAY_MS } from '../schemas/time.ts';
@@ -29,6 +37,9 @@ const MAX_KNOWN = 100_000;
 /** After a failure the server is left alone for so long. */
 const REST_MS = 250;
 
+/** That a batch has doubles is good to know, and not worth a wait while the database is away. */
+const STORED_WITHIN_MS = 500;
+
 type Known = KnownTrip & { newestRecordedAt: number };
 type Decided = { decision: Decision; outcomes: Promise<readonly Outcome[]> };
 
@@ -55,6 +66,10 @@ class RedisPositionLog implements PositionLog {
   private readonly appender: Appender;
   private readonly held: GroupCommit;
   private readonly breaker;
+  private readonly lookUp = wrap(
+    timeout(STORED_WITHIN_MS, TimeoutStrategy.Aggressive),
+    circuitBreaker(handleAll, { halfOpenAfter: REST_MS, breaker: new ConsecutiveBreaker(3) }),
+  );
   private readonly known = new BoundedMap<Known>(MAX_KNOWN);
   /** What was decided here while the log was away. */
   private readonly alone = new BoundedMap<DriverState>(MAX_KNOWN);
@@ -210,11 +225,9 @@ class RedisPositionLog implements PositionLog {
 
   /** The log itself does not know what it had before: only the database does, if it can be asked. */
   private async stored({ driverId, positions }: Submission): Promise<ReadonlySet<number | undefined>> {
+    const times = positions.flatMap(({ recordedAt }) => recordedAt ?? []);
     try {
-      return await this.options.stored(
-        driverId,
-        positions.flatMap(({ recordedAt }) => recordedAt ?? []),
-      );
+      return await this.lookUp.execute(() => this.options.stored(driverId, times));
     } catch (error) {
       this.options.log.debug({ err: error }, 'whether positions are stored already is not known');
       return NONE;

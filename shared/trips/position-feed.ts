@@ -56,10 +56,15 @@ export class PositionFeed {
       if (trip.status !== 'EN_ROUTE') this.near.delete(trip.id);
       return;
     }
-    this.latest.delete(trip.id);
-    this.near.delete(trip.id);
-    this.arrivals.forget(trip.id);
-    if (trip.driverId !== null) this.options.eta.forget(trip.id, trip.driverId);
+    this.forget(trip.id, trip.driverId);
+  }
+
+  /** A trip is over. */
+  forget(tripId: string, driverId: string | null): void {
+    this.latest.delete(tripId);
+    this.near.delete(tripId);
+    this.arrivals.forget(tripId);
+    if (driverId !== null) this.options.eta.forget(tripId, driverId);
   }
 
   /** The last location message of a driver on a trip, made of what is known now. */
@@ -69,7 +74,8 @@ export class PositionFeed {
     return trip?.id === tripId && position !== undefined ? this.message(trip, position) : undefined;
   }
 
-  private message(trip: ActiveTrip, position: LoggedPosition): Buffer {
+  /** What goes out on `trips/{tripId}/location`. */
+  message(trip: ActiveTrip, position: LoggedPosition): Buffer {
     const toPickup = trip.status === 'EN_ROUTE';
     const eta = this.options.eta.estimate({
       tripId: trip.id,

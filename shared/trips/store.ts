@@ -31,9 +31,9 @@ export type PlanChange = { driverId?: string | null; pickup?: Place; dropoff?: P
 
 /**
  * Hears of every change right after its commit, in the order of the versions of a trip. `place`: where the driver was when it set
- * out.
+ * out. What it returns is waited for before the change is said to be done.
  */
-export type TripListener = (trip: Trip, place: LoggedPosition | undefined) => void;
+export type TripListener = (trip: Trip, place: LoggedPosition | undefined) => Promise<void> | void;
 
 const notFound: Refusal = { code: 'TRIP_NOT_FOUND', message: 'there is no such trip' };
 
@@ -72,7 +72,7 @@ export class TripStore {
       if (request !== undefined) await rememberTrip(transaction, request, inserted.id);
       return { booked: inserted, isNew: true };
     });
-    if (isNew) this.tell(booked);
+    if (isNew) await this.tell(booked);
     return booked;
   }
 
@@ -144,12 +144,12 @@ export class TripStore {
           throw fail({ code: 'INVALID_TRANSITION', message: 'the driver is on another trip' });
         throw error;
       });
-    if (after !== undefined) this.tell(after, place);
+    if (after !== undefined) await this.tell(after, place);
     return after ?? before;
   }
 
-  private tell(trip: Trip, place?: LoggedPosition): void {
-    for (const listener of this.listeners) listener(trip, place);
+  private async tell(trip: Trip, place?: LoggedPosition): Promise<void> {
+    for (const listener of this.listeners) await listener(trip, place);
   }
 }
 

@@ -1,22 +1,28 @@
 import type { TripSettings } from '../config.ts';
 import type { Queries } from '../database/index.ts';
+import type { Emitter } from '../emitter/index.ts';
 import { createOsrmEta } from '../eta/osrm.ts';
 import { createStraightLineEta } from '../eta/straight-line.ts';
 import type { Publisher } from '../messages/publisher.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { type ActiveTrip, ActiveTrips } from './active-trips.ts';
+import type { SharedDriverTrips } from './driver-trips.ts';
 import type { FollowStates } from './follow-states.ts';
 import { PositionFeed } from './position-feed.ts';
 import { RestartWindow } from './restart-window.ts';
 import { currentPositions } from './sql/current-positions.ts';
 import { findFollowStates } from './sql/find-follow-states.ts';
 import { findActiveTrips } from './sql/find-trip.ts';
+import { hasEnded, isActive } from './status.ts';
 import { TripStore } from './store.ts';
+import type { Trip, TripStatusMessage } from './trip.ts';
 
 export type TripsOptions = {
   queries: Queries;
   publisher: Publisher;
   settings: TripSettings;
+  /** undefined: this process is the only one, and has it all in memory. */
+  shared: { driverTrips: SharedDriverTrips; emitter: Emitter } | undefined;
   /** When the last status message before this start was written, epoch ms. */
   lastMessageAt: number | undefined;
   /** A driver is on a trip from now on, or is not any more. */
@@ -32,15 +38,17 @@ export type Trips = {
   active: ActiveTrips;
   feed: PositionFeed;
   followStates: FollowStates;
+  /** The last location message of a trip's driver; undefined: none is known, or the trip is not under way. */
+  locationSnapshot(driverId: string, tripId: string): Buffer | undefined | Promise<Buffer | undefined>;
   stop(): void;
 };
 
 const AUTO_ARRIVE_ACTOR = { sub: 'fleetcast', role: 'SERVICE', trips: [] } as const;
 
 export async function startTrips(options: TripsOptions): Promise<Trips> {
-  const { queries, publisher, settings, log } = options;
+  const { queries, publisher, settings, shared, log } = options;
   const store = new TripStore(queries);
-  const running = await findActiveTrips(queries);
+  const running = shared === undefined ? await findActiveTrips(queries) : [];
   const active = new ActiveTrips(running);
   const straight = createStraightLineEta({ detourFactor: settings.etaDetourFactor });
   const eta =
@@ -72,13 +80,33 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
   const places = new Map((await currentPositions(queries, drivers)).map((place) => [place.driverId, place]));
   for (const trip of running) feed.apply(trip, places.get(trip.driverId ?? ''));
 
-  store.onCommitted((trip, place) => {
-    active.apply(trip);
+  const tellOthers = async (trip: Trip) => {
+    try {
+      await shared?.driverTrips.apply(trip);
+    } catch (error) {
+      log.debug({ err: error, tripId: trip.id }, 'a change of a trip is left to the relay to tell');
+    }
+  };
+  store.onCommitted(async (trip, place) => {
+    if (shared === undefined) active.apply(trip);
+    else await tellOthers(trip);
     feed.apply(trip, place);
     options.wakeRelay();
-    if (trip.driverId === null) return;
-    options.setOnTrip(trip.driverId, active.ofDriver(trip.driverId) !== undefined);
+    // One that was never under way says nothing of where its driver is
+    if (trip.driverId !== null && trip.enRouteAt !== null)
+      options.setOnTrip(trip.driverId, isActive(trip.status));
   });
+  shared?.emitter.on('trips/+/status', (message, done) => {
+    const { tripId, driverId, status } = JSON.parse(message.payload.toString()) as TripStatusMessage;
+    if (hasEnded(status)) feed.forget(tripId, driverId);
+    done();
+  });
+
+  const lookUpLocation = async (driverId: string, tripId: string): Promise<Buffer | undefined> => {
+    const current = await shared?.driverTrips.current(driverId);
+    if (current?.trip.id !== tripId || current.position === undefined) return undefined;
+    return feed.message(current.trip, current.position);
+  };
 
   const window = new RestartWindow(options.lastMessageAt, Date.now());
   return {
@@ -89,6 +117,8 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
       find: (tripIds) => findFollowStates(queries, tripIds, window.since(Date.now())),
       afterRestart: () => window.since(Date.now()) !== undefined,
     },
+    locationSnapshot: (driverId, tripId) =>
+      shared === undefined ? feed.snapshot(driverId, tripId) : lookUpLocation(driverId, tripId),
     stop: () => eta.stop(),
   };
 }

@@ -197,7 +197,7 @@ test('a version that is not the current one changes nothing, unless there is not
 
 test('listeners hear of every change once, in the order of the versions', async () => {
   const heard: [string, number][] = [];
-  for (const one of stores) one.onCommitted(({ id, version }) => heard.push([id, version]));
+  for (const one of stores) one.onCommitted(({ id, version }) => void heard.push([id, version]));
   const { id } = await book();
   await Promise.all(
     (['EN_ROUTE', 'ARRIVED', 'IN_PROGRESS', 'COMPLETED', 'CANCELLED', 'EN_ROUTE'] as const).map((status) =>

@@ -52,6 +52,12 @@ export class LogCluster {
     return worker;
   }
 
+  /** It is gone from one moment to the next, with what it had under way. */
+  abandon(worker: LogWorker): void {
+    this.workers.splice(this.workers.indexOf(worker), 1);
+    this.others[this.others.length - 1]?.close();
+  }
+
   async deadLetters(): Promise<string[][]> {
     const entries = await this.commands.xrange(this.redis.key('dead-letters'), '-', '+');
     return entries.map(([, fields]) => fields);

@@ -2,7 +2,8 @@ import type { Redis } from 'ioredis';
 import type { Queries } from '../../database/index.ts';
 import type { ActiveTrip } from '../../trips/active-trips.ts';
 import { activeTripOf, partBeganAt } from '../../trips/active-trips.ts';
-import { findActiveTrips } from '../../trips/sql/find-trip.ts';
+import { findActiveTrips, findTrips } from '../../trips/sql/find-trip.ts';
+import type { SharedDriverTrips } from '../../trips/driver-trips.ts';
 import type { Trip } from '../../trips/trip.ts';
 import type { LoggedPosition } from '../index.ts';
 import { parseRow, positionOf } from './entry.ts';
@@ -26,7 +27,7 @@ return 1
 type Scripted = Redis & { fleetcastSetTrip(key: string, ...args: (string | number)[]): Promise<0 | 1> };
 
 /** What the log knows of drivers beside their positions: the trip that each is on. */
-export class DriverTrips {
+export class DriverTrips implements SharedDriverTrips {
   private readonly redis: Scripted;
   private readonly shards: Shards;
   private readonly rememberMs: number;
@@ -52,6 +53,11 @@ export class DriverTrips {
       this.rememberMs,
     );
     return changed === 1;
+  }
+
+  /** Tells once more of trips that have changed: whoever committed it may not have come to that. */
+  async tell(queries: Queries, tripIds: readonly string[]): Promise<void> {
+    for (const trip of await findTrips(queries, tripIds)) await this.apply(trip);
   }
 
   /** Tells of all trips that are under way: Redis may have lost them. */

@@ -30,6 +30,15 @@ export async function findActiveTrip(runner: Runner, driverId: string): Promise<
   return row === null ? undefined : tripOf(row);
 }
 
+/** Those that there are. */
+export async function findTrips(runner: Runner, tripIds: readonly string[]): Promise<Trip[]> {
+  const rows = await runner.any<TripRow>(
+    `select ${tripColumns} from trip_tracking where id = any($(tripIds)::uuid[])`,
+    { tripIds },
+  );
+  return rows.map(tripOf);
+}
+
 export async function findActiveTrips(runner: Runner): Promise<Trip[]> {
   const rows = await runner.any<TripRow>(
     `select ${tripColumns} from trip_tracking where status in ('EN_ROUTE', 'ARRIVED', 'IN_PROGRESS')`,
