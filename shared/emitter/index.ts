@@ -10,7 +10,7 @@ export type EmittedMessage = {
   brokerCounter: number;
 };
 
-type Listener = (message: EmittedMessage, done: () => void) => void;
+export type Listener = (message: EmittedMessage, done: () => void) => void;
 
 /** Port: what carries messages to the subscribers of every broker. `emit` calls back when they were handed out here. */
 export type Emitter = {
