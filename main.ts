@@ -10,6 +10,7 @@ import { createTokenVerifier } from './shared/auth/verify.ts';
 import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
 import { createControl } from './shared/connections/control.ts';
+import { createMemoryPlaces } from './shared/connections/memory-places.ts';
 import { openEmbeddedDatabase } from './shared/database/embedded.ts';
 import { migrate } from './shared/database/migrate.ts';
 import { connectPostgres } from './shared/database/postgres.ts';
@@ -131,6 +132,7 @@ async function run(config: Config, log: Logger): Promise<void> {
       ...rooms,
       host,
       settings: config.mqtt,
+      places: createMemoryPlaces(config.mqtt.maxConnectionsPerDriver),
       sessionStore,
     });
     lifecycle.started('broker', () => broker.stop(() => positionLog.close(DRAIN_MS)));

@@ -5,6 +5,7 @@ import type { TokenVerifier } from '../shared/auth/verify.ts';
 import type { MqttSettings } from '../shared/config.ts';
 import type { Control } from '../shared/connections/control.ts';
 import type { ConnectionLog } from '../shared/connections/index.ts';
+import type { Places } from '../shared/connections/places.ts';
 import type { Emitter } from '../shared/emitter/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
@@ -14,7 +15,6 @@ import type { Metrics } from '../shared/telemetry/metrics.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { TripStore } from '../shared/trips/store.ts';
 import { createAuthentication } from './authenticate.ts';
-import { ConnectionLimit } from './connection-limit.ts';
 import { obeyControl } from './control.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
@@ -37,6 +37,7 @@ export type BrokerOptions = {
   verifier: TokenVerifier;
   admission: Admission;
   presence: DriverPresence;
+  places: Places;
   connectionLog: ConnectionLog;
   control: Control;
   revocations: Pick<Revocations, 'covers'>;
@@ -82,16 +83,12 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     maxInflightInbound: limits.maxInflightQoS2,
     // Checked before the user's name space is put in front
     maxClientsIdLength: Number.MAX_SAFE_INTEGER,
-    ...createAuthentication({
-      ...options,
-      expiry,
-      connections: new ConnectionLimit(settings.maxConnectionsPerDriver),
-    }),
+    ...createAuthentication({ ...options, expiry }),
     authorizePublish: createPublishHandler({ ...options, expiry }),
     authorizeSubscribe: createSubscribeHandler(watch, log),
     authorizeForward: createDeliverHandler(watch, metrics),
   });
-  obeyControl(broker, options.control, options.revocations);
+  obeyControl(broker, options);
   const snapshots = createSnapshots(watch, options.locationSnapshot, log);
   broker.on('subscribe', (subscriptions, client) =>
     snapshots.subscribed(subscriptions, client as SessionClient),
