@@ -18,6 +18,8 @@ import { createMemoryEmitter } from './shared/emitter/memory.ts';
 import { loadEnvFile } from './shared/env-file.ts';
 import { Health } from './shared/health.ts';
 import { Lifecycle, stopOnSignals } from './shared/lifecycle.ts';
+import { newProcessId } from './shared/liveness/process-id.ts';
+import { createSoleLiveness } from './shared/liveness/sole.ts';
 import { createPublisher } from './shared/messages/publisher.ts';
 import { createDirectPositionLog } from './shared/position-log/direct.ts';
 import { Presence } from './shared/presence/presence.ts';
@@ -71,6 +73,7 @@ async function run(config: Config, log: Logger): Promise<void> {
 
     const ingest = await startIngest({
       queries: database.queries,
+      liveness: createSoleLiveness(newProcessId()),
       publisher,
       settings: config.admission,
       metrics,

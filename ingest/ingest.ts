@@ -1,6 +1,7 @@
 import type { AdmissionSettings } from '../shared/config.ts';
 import type { ConnectionLog } from '../shared/connections/index.ts';
 import type { Queries } from '../shared/database/index.ts';
+import type { Liveness } from '../shared/liveness/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { GroupCommitEvents, WritePositions } from '../shared/position-log/group-commit.ts';
 import type { DriverStatus } from '../shared/schemas/driver-status.ts';
@@ -19,6 +20,7 @@ import { type StoredStatus, storedStatuses } from './sql/stored-statuses.ts';
 
 export type IngestOptions = {
   queries: Queries;
+  liveness: Liveness;
   publisher: Publisher;
   settings: Pick<AdmissionSettings, 'historyRetentionDays'>;
   metrics: Metrics;
@@ -44,6 +46,7 @@ export type RunningIngest = {
 /** The writer of positions with the partitions that it needs, and the relay of committed trip changes. */
 export async function startIngest({
   queries,
+  liveness,
   publisher,
   settings,
   metrics,
@@ -52,7 +55,7 @@ export async function startIngest({
   const stopPartitions = await keepPartitionsAhead(queries, settings.historyRetentionDays, log);
   const lastTripMessageAt = await lastOutboxTime(queries);
   const lateTracks = new LateTracks(queries, log);
-  const connections = await ConnectionWriter.start(queries, log);
+  const connections = await ConnectionWriter.start({ queries, liveness, log });
   const relay = new OutboxRelay(queries, publisher, log);
   return {
     writePositions: createPositionWriter(queries, {
