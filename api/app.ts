@@ -11,6 +11,7 @@ import { compress } from './middleware/compress.ts';
 import { allowOrigins } from './middleware/cors.ts';
 import { refuseOtherMethods } from './middleware/methods.ts';
 import { limitRate } from './middleware/rate-limit.ts';
+import { RateLimitStore } from './middleware/rate-limit-store.ts';
 import { nameRequest } from './middleware/request-id.ts';
 import { openApiDocument } from './openapi.ts';
 import type { ApiOptions } from './options.ts';
@@ -51,7 +52,10 @@ export function createApp(options: ApiOptions, streams: OpenStreams): Express {
   const asyncApi = asyncApiDocument(new URL(publicUrl).hostname, VERSION);
   mount(app, open, '');
   app.use(documentAssets());
-  const limit = limitRate(settings.rateLimitPerMinute);
+  const limit = limitRate(
+    settings.rateLimitPerMinute,
+    options.sharedCounts && new RateLimitStore(options.sharedCounts, options.log),
+  );
   const v1 = Router();
   mount(v1, routes, '/v1');
   app.use('/v1', noStore, limit, authenticate(verifier), v1, refuseOtherMethods(v1));

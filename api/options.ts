@@ -13,6 +13,7 @@ import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { TripStore } from '../shared/trips/store.ts';
+import type { SharedCounts } from './middleware/rate-limit-store.ts';
 
 /** What the api role needs of the others; each is a port. */
 export type ApiOptions = {
@@ -30,6 +31,8 @@ export type ApiOptions = {
   connectionLog: ConnectionLog;
   followStates: FollowStates;
   locationSnapshot(driverId: string, tripId: string): Buffer | undefined | Promise<Buffer | undefined>;
+  /** undefined: this process is the only one that counts requests. */
+  sharedCounts: SharedCounts | undefined;
   health: Health;
   log: Logger;
 };

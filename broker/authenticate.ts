@@ -4,17 +4,17 @@ import type { Identity } from '../shared/auth/identity.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
 import type { ConnectionLog } from '../shared/connections/index.ts';
+import type { Places, ReleasePlace } from '../shared/connections/places.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
-import type { ConnectionLimit } from './connection-limit.ts';
 import { limits } from './limits.ts';
-import { type LoginRefusal, newSession, type SessionClient } from './session.ts';
+import { type LoginRefusal, newSession, type Session, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 
 export type AuthenticateOptions = {
   verifier: TokenVerifier;
-  connections: ConnectionLimit;
+  places: Pick<Places, 'take'>;
   expiry: SessionExpiry;
   presence: DriverPresence;
   connectionLog: ConnectionLog;
@@ -35,7 +35,7 @@ const NOT_NOW = 5;
 export function createAuthentication(
   options: AuthenticateOptions,
 ): Pick<AedesOptions, 'preConnect' | 'authenticate'> {
-  const { verifier, connections, expiry, presence, connectionLog, metrics, log } = options;
+  const { verifier, places, expiry, presence, connectionLog, metrics, log } = options;
 
   async function identify(client: SessionClient, packet: ConnectPacket): Promise<void> {
     const refusal = clientIdProblem(packet);
@@ -54,24 +54,32 @@ export function createAuthentication(
     }
   }
 
-  function open(client: SessionClient): LoginRefusal | undefined {
+  /** Only drivers are limited: the others' logins wait for nobody. */
+  function takePlace(
+    client: SessionClient,
+    { identity, connectionId }: Session,
+  ): Promise<ReleasePlace | undefined> {
+    return places.take({ sub: identity.sub, clientId: client.id, connectionId });
+  }
+
+  async function open(client: SessionClient): Promise<LoginRefusal | undefined> {
     const { session } = client;
     if (client.refusal !== undefined || session === undefined)
       return client.refusal ?? { returnCode: BAD_TOKEN, result: 'bad_token', message: 'no token' };
     const { identity, transport } = session;
-    if (client.closed || client.conn.destroyed)
-      return {
-        returnCode: SERVER_UNAVAILABLE,
-        result: 'gone',
-        message: 'closed while its token was checked',
-      };
-    const release = identity.role === 'DRIVER' ? connections.take(identity.sub, client.id) : () => undefined;
+    if (isGone(client)) return gone;
+    const release = identity.role === 'DRIVER' ? await takePlace(client, session) : noPlace;
     if (release === undefined)
       return {
         returnCode: NOT_NOW,
         result: 'connection_limit',
         message: 'too many connections of this driver',
       };
+    // Its end has been told already, or will not be told to us
+    if (isGone(client)) {
+      release();
+      return gone;
+    }
     connectionLog.opened({
       id: session.connectionId,
       sub: identity.sub,
@@ -110,21 +118,37 @@ export function createAuthentication(
     },
 
     authenticate(client, _username, _password, callback) {
-      const refusal = open(client as SessionClient);
-      metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
-      if (refusal === undefined) return callback(null, true);
-      const { remoteAddress, session } = client as SessionClient;
-      log.info(
-        { result: refusal.result, reason: refusal.message, sub: session?.identity.sub, remoteAddress },
-        'login refused',
-      );
-      callback(
-        Object.assign(new Error(refusal.message), { returnCode: refusal.returnCode }) as AuthenticateError,
-        null,
+      open(client as SessionClient).then(
+        (refusal) => {
+          metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
+          if (refusal === undefined) return callback(null, true);
+          const { remoteAddress, session } = client as SessionClient;
+          log.info(
+            { result: refusal.result, reason: refusal.message, sub: session?.identity.sub, remoteAddress },
+            'login refused',
+          );
+          callback(
+            Object.assign(new Error(refusal.message), {
+              returnCode: refusal.returnCode,
+            }) as AuthenticateError,
+            null,
+          );
+        },
+        (error: Error) => callback(error as AuthenticateError, null),
       );
     },
   };
 }
+
+const noPlace: ReleasePlace = () => undefined;
+
+const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
+
+const gone: LoginRefusal = {
+  returnCode: SERVER_UNAVAILABLE,
+  result: 'gone',
+  message: 'closed while its login was checked',
+};
 
 function clientIdProblem({ clientId, clean, protocolVersion }: ConnectPacket): LoginRefusal | undefined {
   const longest = protocolVersion === 3 ? limits.maxClientIdLength31 : limits.maxClientIdLength;

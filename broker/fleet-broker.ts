@@ -1,4 +1,5 @@
 import { Aedes, type AedesOptions, type Client } from 'aedes';
+import type { Emitter } from '../shared/emitter/index.ts';
 import type { SessionClient } from './session.ts';
 
 /**
@@ -24,6 +25,7 @@ export class FleetBroker extends Aedes {
     // A topic with too many levels would end the connection before the table of topics is asked, and be no more than
     // another one that is not in it. (Aedes fears for its tries: only what the table grants gets there.)
     (broker as unknown as Registry).maxTopicLevels = Number.MAX_SAFE_INTEGER;
+    broker.noteTakeovers(options.mq as Emitter);
     await broker.listen();
     // The sweep for the wills of brokers that died: there is none but us, and after a machine has slept it would send those
     // of our own clients, who are connected
@@ -51,12 +53,24 @@ export class FleetBroker extends Aedes {
 
   /** A client with the same id comes in, and this one has to go. */
   registerClient(client: Client): void {
-    const known = (this as unknown as Registry).clients[client.id] as SessionClient | undefined;
-    if (known?.session !== undefined) known.session.closeReason ??= 'TAKEN_OVER';
+    this.isTakenOver(client.id);
     (Aedes.prototype as unknown as { registerClient(client: Client): void }).registerClient.call(
       this,
       client,
     );
+  }
+
+  /** The same on another broker. Before Aedes listens, which closes them: what is told of the end is why it was. */
+  private noteTakeovers(emitter: Emitter): void {
+    emitter.on('$SYS/+/new/clients', ({ topic, payload }, done) => {
+      if (topic.split('/')[1] !== this.id) this.isTakenOver(payload.toString());
+      done();
+    });
+  }
+
+  private isTakenOver(clientId: string): void {
+    const known = (this as unknown as Registry).clients[clientId] as SessionClient | undefined;
+    if (known?.session !== undefined) known.session.closeReason ??= 'TAKEN_OVER';
   }
 
   /** Every client that is connected now. */

@@ -5,6 +5,7 @@ import type { TokenVerifier } from '../shared/auth/verify.ts';
 import type { MqttSettings } from '../shared/config.ts';
 import type { Control } from '../shared/connections/control.ts';
 import type { ConnectionLog } from '../shared/connections/index.ts';
+import type { Places } from '../shared/connections/places.ts';
 import type { Emitter } from '../shared/emitter/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
@@ -14,7 +15,6 @@ import type { Metrics } from '../shared/telemetry/metrics.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { createAuthentication } from './authenticate.ts';
-import { ConnectionLimit } from './connection-limit.ts';
 import { obeyControl } from './control.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
@@ -37,11 +37,14 @@ export type BrokerOptions = {
   verifier: TokenVerifier;
   admission: Admission;
   presence: DriverPresence;
+  places: Places;
   connectionLog: ConnectionLog;
   control: Control;
   revocations: Pick<Revocations, 'covers'>;
   transitions: TransitionDoor;
   followStates: FollowStates;
+  /** Messages may have been lost on their way from other brokers. */
+  onGap(listener: () => void): void;
   locationSnapshot: LocationSnapshot;
   publisher: Publisher;
   emitter: Emitter;
@@ -82,22 +85,19 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     maxInflightInbound: limits.maxInflightQoS2,
     // Checked before the user's name space is put in front
     maxClientsIdLength: Number.MAX_SAFE_INTEGER,
-    ...createAuthentication({
-      ...options,
-      expiry,
-      connections: new ConnectionLimit(settings.maxConnectionsPerDriver),
-    }),
+    ...createAuthentication({ ...options, expiry }),
     authorizePublish: createPublishHandler({ ...options, expiry }),
     authorizeSubscribe: createSubscribeHandler(watch, log),
     authorizeForward: createDeliverHandler(watch, metrics),
   });
-  obeyControl(broker, options.control, options.revocations);
+  obeyControl(broker, options);
   const snapshots = createSnapshots(watch, options.locationSnapshot, log);
   broker.on('subscribe', (subscriptions, client) =>
     snapshots.subscribed(subscriptions, client as SessionClient),
   );
   takeUpInOrder(broker, sessionStore, log);
-  watchTrips(broker, emitter, sessionStore, watch, snapshots.changed, log);
+  const told = watchTrips(broker, emitter, sessionStore, watch, snapshots.changed, log);
+  options.onGap(() => snapshots.closeGap(told));
   // Without a listener, it would end the process
   (broker as EventEmitter).on('error', (error) => log.error({ err: error }, 'broker error'));
   broker.on('clientError', (client, error) =>

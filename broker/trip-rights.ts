@@ -11,6 +11,7 @@ import type { TripWatch } from './trip-watch.ts';
 /**
  * Keeps the watched trips up to date, and takes subscriptions away from those who are no party of a trip any more. `changed` hears of
  * each message when it has gone out.
+ * @returns what is to be called for a status that came in another way
  */
 export function watchTrips(
   broker: FleetBroker,
@@ -19,7 +20,7 @@ export function watchTrips(
   watch: TripWatch,
   changed: (tripId: string) => void,
   log: Logger,
-): void {
+): (message: TripStatusMessage) => void {
   const takeAway = (client: SessionClient, tripId: string) => {
     const filters = filtersOf(client, tripId);
     forget(client, watch, tripId);
@@ -31,17 +32,18 @@ export function watchTrips(
         log.warn({ err: error, tripId }, 'a stored subscription could not be removed'),
       );
   };
-  emitter.on('trips/+/status', (packet, done) => {
-    const message = JSON.parse(packet.payload.toString()) as TripStatusMessage;
+  const told = (message: TripStatusMessage) => {
     watch.apply(message);
     const trip = watch.state(message.tripId);
-    if (trip !== undefined) {
-      for (const client of watch.followers(message.tripId))
-        if (client.session !== undefined && partyOf(client.session.identity, trip) === undefined)
-          takeAway(client, message.tripId);
-      // After the message itself, which other listeners of this one hand out
-      setImmediate(changed, message.tripId);
-    }
+    if (trip === undefined) return;
+    for (const client of watch.followers(message.tripId))
+      if (client.session !== undefined && partyOf(client.session.identity, trip) === undefined)
+        takeAway(client, message.tripId);
+    // After the message itself, which other listeners of this one hand out
+    setImmediate(changed, message.tripId);
+  };
+  emitter.on('trips/+/status', (packet, done) => {
+    told(JSON.parse(packet.payload.toString()) as TripStatusMessage);
     done();
   });
   broker.on('unsubscribe', (filters, aedesClient) => {
@@ -52,6 +54,7 @@ export function watchTrips(
       if (tripId !== undefined && filtersOf(client, tripId).length === 0) forget(client, watch, tripId);
     }
   });
+  return told;
 }
 
 const filtersOf = (client: SessionClient, tripId: string) =>

@@ -90,6 +90,21 @@ export class TripWatch {
     else advance(watched, message);
   }
 
+  /** Asks anew where all the trips stand that are followed here. Gives those messages that have not come. */
+  async missed(): Promise<TripStatusMessage[]> {
+    const missed: TripStatusMessage[] = [];
+    const ids = [...this.trips.keys()];
+    for (let from = 0; from < ids.length; from += AT_ONCE) {
+      for (const state of await this.states.find(ids.slice(from, from + AT_ONCE))) {
+        const known = this.state(state.id)?.messages.at(-1)?.version;
+        // One that is just being looked up misses nothing
+        if (known === undefined) continue;
+        missed.push(...state.messages.filter(({ version }) => version > known));
+      }
+    }
+    return missed;
+  }
+
   private async lookUp(tripId: string): Promise<FollowState | undefined> {
     if (this.batch === undefined) {
       const ids = new Set<string>();
@@ -115,6 +130,9 @@ function advance(watched: Watched, message: TripStatusMessage): void {
     messages: [...state.messages, message].slice(-MAX_MESSAGES),
   };
 }
+
+/** Trips in one query. */
+const AT_ONCE = 500;
 
 /** A trip has six statuses; the rest are re-assignments. */
 const MAX_MESSAGES = 20;

@@ -2,7 +2,6 @@ import type { AdmissionSettings } from '../shared/config.ts';
 import type { Queries } from '../shared/database/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { GroupCommitEvents, WritePositions } from '../shared/position-log/group-commit.ts';
-import type { LoggedPosition } from '../shared/position-log/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { LateTracks } from './late-tracks.ts';
@@ -14,8 +13,6 @@ export type IngestOptions = {
   queries: Queries;
   publisher: Publisher;
   settings: Pick<AdmissionSettings, 'historyRetentionDays'>;
-  /** The database refuses this position for good. */
-  setAside(position: LoggedPosition, error: unknown): void;
   beforePublish?: Prepare;
   metrics: Metrics;
   log: Logger;
@@ -34,7 +31,6 @@ export async function startIngest({
   queries,
   publisher,
   settings,
-  setAside,
   beforePublish,
   metrics,
   log,
@@ -43,7 +39,13 @@ export async function startIngest({
   const lateTracks = new LateTracks(queries, log);
   const relay = new OutboxRelay(queries, publisher, log, beforePublish);
   return {
-    writePositions: createPositionWriter(queries, { poison: setAside }),
+    writePositions: createPositionWriter(queries, {
+      poison: (position, error) =>
+        log.error(
+          { err: error, driverId: position.driverId, recordedAt: position.recordedAt },
+          'the database refuses this position for good; it is set aside',
+        ),
+    }),
     events: {
       committed(positions) {
         lateTracks.committed(positions);

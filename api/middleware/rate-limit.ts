@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { sendProblem } from '../problem.ts';
+import type { RateLimitStore } from './rate-limit-store.ts';
 
 const WINDOW_MS = 60_000;
 
@@ -14,9 +15,10 @@ function clientOf({ ip = '', socket }: Request): string {
   return ipKeyGenerator(address, IPV6_SUBNET);
 }
 
-/** Requests a minute and client address. */
-export function limitRate(perMinute: number): RequestHandler {
+/** Requests a minute and client address. `store` undefined: counted by this process alone. */
+export function limitRate(perMinute: number, store: RateLimitStore | undefined): RequestHandler {
   return rateLimit({
+    ...(store === undefined ? {} : { store }),
     windowMs: WINDOW_MS,
     limit: perMinute,
     skip: () => perMinute === 0,

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { WritePositions } from '../../shared/position-log/group-commit.ts';
-import type { LoggedPosition } from '../../shared/position-log/index.ts';
+import type { GroupCommitEvents, WritePositions } from '../../shared/position-log/group-commit.ts';
 import type { Shards } from '../../shared/position-log/redis/shards.ts';
 import type { RedisConnections } from '../../shared/redis/connections.ts';
 import type { Logger } from '../../shared/telemetry/log.ts';
@@ -16,10 +15,7 @@ export type LogWorkerOptions = {
   deadLetters: DeadLetters;
   /** Entries that a worker has not settled for so long (ms) are taken over by another one: it has died, or hangs. */
   claimAfterMs?: number;
-  events: {
-    committed(positions: readonly LoggedPosition[]): void;
-    retrying(error: unknown, attempt: number, positions: number): void;
-  };
+  events: Required<GroupCommitEvents>;
   log: Logger;
 };
 
@@ -160,13 +156,22 @@ export class LogWorker {
   }
 
   /** Until it is done. @returns false when this worker was stopped first: another one takes it over */
-  private async commit(key: string, { ids, positions }: EntryBatch): Promise<boolean> {
+  private async commit(key: string, { ids, positions, malformed }: EntryBatch): Promise<boolean> {
     const { write, events } = this.options;
     for (let attempt = 1; ; attempt++) {
       try {
         if (positions.length > 0) {
-          await write(positions);
+          const outcomes = await write(positions);
           events.committed(positions);
+          outcomes.forEach((outcome, index) => {
+            const refused = positions[index];
+            if (outcome === 'INVALID_PAYLOAD' && refused !== undefined)
+              malformed.push({
+                driverId: refused.driverId,
+                value: JSON.stringify(refused),
+                reason: 'refused by the database',
+              });
+          });
         }
         return true;
       } catch (error) {

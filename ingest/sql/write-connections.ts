@@ -28,10 +28,13 @@ export async function insertConnections(
   );
 }
 
+/** Whoever is active has been taken for lost wrongly, if at all. */
 export async function touchConnections(queries: Queries, active: ReadonlyMap<string, number>): Promise<void> {
   await queries.none(
     `update connection_sessions
-        set last_activity_at = to_timestamp(active_ms / 1000.0)
+        set last_activity_at = to_timestamp(active_ms / 1000.0),
+            closed_at = case when close_reason = 'BROKER_LOST' then null else closed_at end,
+            close_reason = nullif(close_reason, 'BROKER_LOST')
        from unnest($(ids)::uuid[], $(times)::float8[]) as given (session_id, active_ms)
       where id = session_id`,
     { ids: [...active.keys()], times: [...active.values()] },
@@ -40,12 +43,13 @@ export async function touchConnections(queries: Queries, active: ReadonlyMap<str
 
 export type Closed = { id: string; at: number; reason: CloseReason };
 
+/** What the others took for lost meanwhile has ended as its own broker says. */
 export async function closeConnections(queries: Queries, closed: readonly Closed[]): Promise<void> {
   await queries.none(
     `update connection_sessions
         set closed_at = to_timestamp(closed_ms / 1000.0), close_reason = reason
        from unnest($(ids)::uuid[], $(times)::float8[], $(reasons)::text[]) as given (session_id, closed_ms, reason)
-      where id = session_id and closed_at is null`,
+      where id = session_id and (closed_at is null or close_reason = 'BROKER_LOST')`,
     {
       ids: closed.map(({ id }) => id),
       times: closed.map(({ at }) => at),
@@ -54,11 +58,35 @@ export async function closeConnections(queries: Queries, closed: readonly Closed
   );
 }
 
-/** Connections that a process left behind when it was killed. */
-export async function closeForgotten(queries: Queries): Promise<void> {
+/** Processes that have open connections, by what is stored. */
+export async function brokersWithConnections(queries: Queries): Promise<string[]> {
+  const rows = await queries.any<{ broker_id: string }>(
+    'select distinct broker_id from connection_sessions where closed_at is null',
+  );
+  return rows.map(({ broker_id }) => broker_id);
+}
+
+/** Connections that processes left behind when they ended. Gives how many there were. */
+export async function closeForgotten(
+  queries: Queries,
+  brokerIds: readonly string[],
+  reason: CloseReason,
+): Promise<number> {
+  return queries.result(
+    `update connection_sessions
+        set closed_at = now(), close_reason = $(reason)
+      where broker_id = any($(brokerIds)) and closed_at is null`,
+    { brokerIds, reason },
+    ({ rowCount }) => rowCount,
+  );
+}
+
+/** Connections of a process that was taken for lost, and is not. Those that have ended since say how. */
+export async function reopenConnections(queries: Queries, brokerId: string): Promise<void> {
   await queries.none(
     `update connection_sessions
-        set closed_at = now(), close_reason = 'LOST'
-      where closed_at is null`,
+        set closed_at = null, close_reason = null
+      where broker_id = $(brokerId) and close_reason = 'BROKER_LOST' and closed_at >= now() - interval '1 day'`,
+    { brokerId },
   );
 }

@@ -19,6 +19,8 @@ export type CloseReason =
   | 'DISCONNECTED'
   | 'LOST'
   | 'TAKEN_OVER'
+  | 'CONNECTION_LIMIT'
+  | 'BROKER_LOST'
   | 'TOKEN_EXPIRED'
   | 'REVOKED'
   | 'CLOSED_BY_OPERATOR'

@@ -73,7 +73,7 @@ export class RedisConnections {
   }
 }
 
-async function untilReady(connection: Redis, timeoutMs: number): Promise<void> {
+export async function untilReady(connection: Redis, timeoutMs: number): Promise<void> {
   if (connection.status === 'ready') return;
   await new Promise<void>((resolve, reject) => {
     const ready = () => {

@@ -80,14 +80,14 @@ export function createMetrics() {
   };
 }
 
-/** Shows what the log holds at the time of a scrape. */
-export function watchLog(registry: Registry, log: Pick<PositionLog, 'pending' | 'lagMs'>): void {
+/** Shows what the logs of this process hold, all together, at the time of a scrape. */
+export function watchLogs(registry: Registry, logs: readonly Pick<PositionLog, 'pending' | 'lagMs'>[]): void {
   new Gauge({
     name: 'fleetcast_log_entries',
     help: 'Positions admitted and not yet committed',
     registers: [registry],
     collect() {
-      this.set(log.pending());
+      this.set(logs.reduce((sum, log) => sum + log.pending(), 0));
     },
   });
   new Gauge({
@@ -95,7 +95,7 @@ export function watchLog(registry: Registry, log: Pick<PositionLog, 'pending' | 
     help: 'Age of the oldest position that is not yet committed',
     registers: [registry],
     collect() {
-      this.set(log.lagMs(Date.now()) / 1000);
+      this.set(Math.max(0, ...logs.map((log) => log.lagMs(Date.now()))) / 1000);
     },
   });
 }

@@ -5,13 +5,14 @@ import { Shards } from '../../shared/position-log/redis/shards.ts';
 import { createRedisPositionLog, type RedisLogOptions } from '../../shared/position-log/redis.ts';
 import type { RedisConnections } from '../../shared/redis/connections.ts';
 import { silent } from './history.ts';
-import { testRedis } from './redis.ts';
+import { newPrefix, testRedis } from './redis.ts';
 
 export const SHARDS = 3;
 
 /** Processes that share a log: some that append to it, some that take out of it. */
 export class LogCluster {
-  readonly redis: RedisConnections = testRedis();
+  private readonly prefix = newPrefix();
+  readonly redis: RedisConnections = testRedis(this.prefix);
   readonly shards = new Shards(this.redis, SHARDS);
   readonly commands = this.redis.connect('test', { enableOfflineQueue: true });
   private readonly logs: PositionLog[] = [];
@@ -78,8 +79,7 @@ export class LogCluster {
   }
 
   private another(url?: string): RedisConnections {
-    const prefix = this.redis.key('').replace(/:$/, '');
-    const redis = testRedis(url, prefix);
+    const redis = testRedis(this.prefix, url);
     this.others.push(redis);
     return redis;
   }

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -34,6 +35,17 @@ export type Platform = {
 
 type ReadyLine = { msg?: string; mqtt: { mqtt: number; ws: number }; api: number; metrics: number };
 
+/**
+ * With TEST_OVER_REDIS set, what is said of one process alone is held against one that has its log, messages and sessions in Redis: a
+ * restart finds what the one before it had.
+ */
+function overRedis(env: Record<string, string>): Record<string, string> {
+  const url = process.env.TEST_OVER_REDIS ? process.env.TEST_REDIS_URL : undefined;
+  if (url === undefined) return {};
+  const store = createHash('sha256').update(`${env.DATABASE_URL} ${env.DATA_DIR}`);
+  return { REDIS_URL: url, REDIS_PREFIX: `test-${store.digest('hex').slice(0, 32)}` };
+}
+
 /** A real process of the product on free ports, with no rate limits but those in `env`. Fails with its output when it ends early. */
 export async function startPlatform(env: Record<string, string>): Promise<Platform> {
   const child = spawn(process.execPath, ['--import', LOADER, 'main.ts'], {
@@ -48,6 +60,7 @@ export async function startPlatform(env: Record<string, string>): Promise<Platfo
       JWT_SECRET: TEST_SECRET,
       LOCATION_MIN_INTERVAL_MS: '0',
       API_RATE_LIMIT_PER_MINUTE: '0',
+      ...overRedis(env),
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

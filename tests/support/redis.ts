@@ -2,10 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { RedisConnections } from '../../shared/redis/connections.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';
 
-/** A deployment of its own on the tests' Redis, or at another address of it. */
-export function testRedis(
-  url = process.env.TEST_REDIS_URL ?? '',
-  prefix = `test-${randomUUID()}`,
-): RedisConnections {
+/** The real Redis of this run, or where `url` says, with a name space of its own. Closed by the test. */
+export function testRedis(prefix: string, url = process.env.TEST_REDIS_URL ?? ''): RedisConnections {
   return new RedisConnections(url, prefix, createLogger('silent'));
+}
+
+export const newPrefix = () => `test-${randomUUID()}`;
+
+/** Waits for what is to happen within this time (ms). Gives what was found; fails with what it was last. */
+export async function eventually<T>(
+  find: () => T | Promise<T>,
+  holds: (found: T) => boolean,
+  withinMs = 5000,
+): Promise<T> {
+  const end = Date.now() + withinMs;
+  for (;;) {
+    const found = await find();
+    if (holds(found)) return found;
+    if (Date.now() > end) throw new Error(`not within ${withinMs} ms; last: ${JSON.stringify(found)}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ConnectionLimit } from '../../broker/connection-limit.ts';
+import { ConnectionLimit } from '../../shared/connections/connection-limit.ts';
 
 describe('the limit of connections', () => {
   test('gives so many places and no more, and a freed one again', () => {
