@@ -194,7 +194,7 @@ async function openClustered(base: Base, redisUrl: string) {
     ...config.admission,
     redis,
     shards: config.redisLogShards,
-    stored: (driverId, times) => storedTimes(queries, driverId, times),
+    stored: (driverId, times, receivedAt) => storedTimes(queries, driverId, times, receivedAt),
     log,
   });
   await redis.ready(READY_WITHIN_MS);

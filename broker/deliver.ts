@@ -6,7 +6,7 @@ import { filterMatches } from './filters.ts';
 import { limits } from './limits.ts';
 import type { Session, SessionClient } from './session.ts';
 import { WITHHELD } from './session-queue.ts';
-import { recordedAtOf } from './snapshot.ts';
+import { newerLocation, recordedAtOf } from './snapshot.ts';
 import { FROM_QUEUE } from './take-up.ts';
 import type { TripWatch } from './trip-watch.ts';
 
@@ -87,8 +87,9 @@ const isTripLocation = (topic: string) => topic.startsWith(TRIPS) && topic.endsW
 function isOutOfOrder({ locating, located }: Session, { topic, payload }: Packet): boolean {
   if ((locating.size === 0 && located.size === 0) || !isTripLocation(topic)) return false;
   const tripId = tripOf(topic);
-  if (locating.has(tripId)) {
-    locating.set(tripId, payload);
+  const looking = locating.get(tripId);
+  if (looking !== undefined) {
+    looking.newest = newerLocation(looking.newest, payload);
     return true;
   }
   const shown = located.get(tripId);

@@ -24,8 +24,8 @@ export type Session = {
   shown: Map<string, number>;
   /** Trips of which a position was withheld because it came before the message that lets this client see the driver. */
   missed: Set<string>;
-  /** Trips whose driver's place is being looked up, with the newest location message that came meanwhile. */
-  locating: Map<string, Buffer | undefined>;
+  /** Trips whose driver's place is being looked up: how many times, and the newest location message meanwhile. */
+  locating: Map<string, { lookUps: number; newest: Buffer | undefined }>;
   /** recordedAt of a place that was looked up, by trip: what was on its way before it may still come. */
   located: Map<string, string>;
   /** While the queue of a session that was taken up again is being sent: how many messages came meanwhile, to be sent after it. */

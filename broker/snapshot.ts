@@ -21,7 +21,7 @@ export type LocationSnapshot = (
 export const recordedAtOf = (payload: Buffer): string =>
   (JSON.parse(payload.toString()) as { recordedAt: string }).recordedAt;
 
-const newer = (a: Buffer | undefined, b: Buffer | undefined): Buffer | undefined =>
+export const newerLocation = (a: Buffer | undefined, b: Buffer | undefined): Buffer | undefined =>
   a === undefined || (b !== undefined && recordedAtOf(b) > recordedAtOf(a)) ? b : a;
 
 /** While the database is away. */
@@ -96,20 +96,24 @@ export function createSnapshots(watch: TripWatch, location: LocationSnapshot, lo
     retain: boolean,
   ): void {
     const { locating, located } = session;
-    if (!locating.has(tripId)) locating.set(tripId, undefined);
+    const own = locating.get(tripId) ?? { lookUps: 0, newest: undefined };
+    own.lookUps++;
+    locating.set(tripId, own);
     looking
       .catch((error: unknown) => {
         log.debug({ err: error, tripId }, 'where the driver is could not be looked up');
         return undefined;
       })
       .then((found) => {
-        const live = locating.get(tripId);
-        locating.delete(tripId);
-        const payload = newer(found, live);
+        own.newest = newerLocation(own.newest, found);
+        if (--own.lookUps === 0 && locating.get(tripId) === own) locating.delete(tripId);
+        const payload = own.newest;
         const trip = watch.state(tripId);
         if (payload === undefined || trip === undefined || !maySeeDriver(session.identity, trip)) return;
-        located.set(tripId, recordedAtOf(payload));
+        // By what was known until now: this one itself comes before what it holds back
+        located.delete(tripId);
         send(client, topicFor('tripLocation', tripId), payload, 0, retain);
+        located.set(tripId, recordedAtOf(payload));
       });
   }
 

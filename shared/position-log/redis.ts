@@ -24,8 +24,8 @@ export type RedisLogOptions = RateLimits & {
   /** Positions that may wait in the log; and here, while it is away. */
   maxQueuedPositions: number;
   historyRetentionDays: number;
-  /** Which of these times (epoch ms) the database has of a driver already; it may not be there to be asked. */
-  stored(driverId: string, times: readonly number[]): Promise<ReadonlySet<number>>;
+  /** Which of these times (epoch ms) the database had of a driver before `receivedAt`; it may not be there to be asked. */
+  stored(driverId: string, times: readonly number[], receivedAt: number): Promise<ReadonlySet<number>>;
   held?: GroupCommitEvents;
   log: Logger;
 };
@@ -224,10 +224,10 @@ class RedisPositionLog implements PositionLog {
   }
 
   /** The log itself does not know what it had before: only the database does, if it can be asked. */
-  private async stored({ driverId, positions }: Submission): Promise<ReadonlySet<number | undefined>> {
+  private async stored({ driverId, positions, receivedAt }: Submission): Promise<ReadonlySet<number | undefined>> {
     const times = positions.flatMap(({ recordedAt }) => recordedAt ?? []);
     try {
-      return await this.lookUp.execute(() => this.options.stored(driverId, times));
+      return await this.lookUp.execute(() => this.options.stored(driverId, times, receivedAt));
     } catch (error) {
       this.options.log.debug({ err: error }, 'whether positions are stored already is not known');
       return NONE;

@@ -117,6 +117,14 @@ export async function temporaryDataDir(): Promise<{ path: string; remove(): Prom
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
+/** In a cluster what is acknowledged is stored soon after, not before. */
+async function stored(platform: Platform): Promise<void> {
+  if (!process.env.TEST_OVER_REDIS) return;
+  // What is shown is as of the last time that it was looked at
+  do await new Promise((resolve) => setTimeout(resolve, 300));
+  while (!/^fleetcast_log_entries 0$/m.test(await (await fetch(`${platform.urls.metrics}/metrics`)).text()));
+}
+
 /** REST with a token: the status and the body, parsed where it is JSON. Fails where the answer is not as described. */
 export async function request(
   platform: Platform,
@@ -125,6 +133,7 @@ export async function request(
   path: string,
   body?: unknown,
 ): Promise<{ status: number; headers: Headers; body: unknown }> {
+  if (method === 'GET' && /\/(history|track|location|nearby)\b/.test(path)) await stored(platform);
   const response = await fetch(`${platform.urls.rest}${path}`, {
     method,
     headers: {
