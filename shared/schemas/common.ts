@@ -7,6 +7,9 @@ export const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([sc
 
 export const idSchema = (description: string) => Type.String({ pattern: idPattern.source, description });
 
+/** PostgreSQL's text has no place for NUL. */
+export const noNul = '^[^\\u0000]*$';
+
 export const tripIdSchema = Type.String({
   pattern: uuidPattern.source,
   description: 'id of a trip, a UUID',

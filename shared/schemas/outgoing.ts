@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { errorCatalogue } from '../errors.ts';
 import { type TripStatus, tripStatuses } from '../trips/status.ts';
-import { idSchema, named, orNull, timeSchema, tripIdSchema } from './common.ts';
+import { idSchema, named, noNul, orNull, timeSchema, tripIdSchema } from './common.ts';
 import { type DriverStatus, driverStatuses } from './driver-status.ts';
 
 /*
@@ -77,8 +77,7 @@ export const placeSchema = named(
     {
       latitude: Type.Number({ minimum: -90, maximum: 90 }),
       longitude: Type.Number({ minimum: -180, maximum: 180 }),
-      // NUL has no place in PostgreSQL's text
-      address: Type.Optional(Type.String({ maxLength: 500, pattern: '^[^\\u0000]*$' })),
+      address: Type.Optional(Type.String({ maxLength: 500, pattern: noNul })),
     },
     { description: 'WGS 84 degrees, and what to call it' },
   ),

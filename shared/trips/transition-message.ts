@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Refusal } from '../errors.ts';
 import { compile, fieldErrors, sentence } from '../schemas/ajv.ts';
+import { noNul } from '../schemas/common.ts';
 import { MAX_FUTURE_MS, parseIsoTime } from '../schemas/time.ts';
 import { type TripStatus, tripStatuses } from './status.ts';
 
@@ -13,7 +14,7 @@ export const transitionSchema = Type.Object({
       description: 'when it happened by the device: ISO 8601 with an offset, or epoch milliseconds',
     }),
   ),
-  reason: Type.Optional(Type.String({ maxLength: 500 })),
+  reason: Type.Optional(Type.String({ maxLength: 500, pattern: noNul })),
   version: Type.Optional(
     Type.Integer({ minimum: 1, description: 'only if the trip still has this version' }),
   ),
@@ -49,7 +50,5 @@ export function parseTransition(
     const message = `is more than ${MAX_FUTURE_MS / 1000} s in the future`;
     return { refusal: { code: 'IN_FUTURE', message: `at ${message}`, errors: [{ path: '/at', message }] } };
   }
-  // NUL has no place in PostgreSQL's text
-  if (reason?.includes('\0')) return wrong('/reason', 'must not contain NUL');
   return { transition: { status, reason, version, reportedAt } };
 }

@@ -14,9 +14,6 @@ const SEED = 20261124;
 
 /** Rules that the document has words for only: what is valid by its schemas may break them. */
 const MORE_RULES: Record<string, string> = {
-  revoke: 'sub or jti, not both',
-  planTrip: 'at least one change',
-  moveTrip: 'no NUL in the reason',
   getOsmAnd: 'numbers are text in a query',
   getOsmAndByUrl: 'numbers are text in a query',
   postOsmAnd: 'numbers may be text',

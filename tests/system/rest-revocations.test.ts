@@ -149,6 +149,13 @@ test.each([
   expect(wrongFields(expectProblem(await revoke(body), 400, 'INVALID_PAYLOAD'))).toEqual(fields);
 });
 
+test('what is missing of the two is said once', async () => {
+  for (const body of [{ until: 1 }, { sub: 'a', jti: 'b', until: 1 }])
+    expect((await revoke(body)).body).toMatchObject({
+      errors: [{ path: '', message: 'must have exactly one of sub, jti' }],
+    });
+});
+
 test.each(['DRIVER', 'RIDER', 'OPERATOR', 'VIEWER'] as const)('is not for a %s', async (role) => {
   const bearer = await token(role, 'somebody', role === 'VIEWER' ? { trips: ['x'] } : {});
   const answer = await request(platform, bearer, 'POST', '/v1/revocations', {
