@@ -2,6 +2,7 @@ import type { EtaEstimator } from '../eta/index.ts';
 import { deliverPosition, positionMessage } from '../messages/positions.ts';
 import type { Publisher } from '../messages/publisher.ts';
 import type { LoggedPosition } from '../position-log/index.ts';
+import type { TripLocation } from '../schemas/outgoing.ts';
 import { topicFor } from '../topics.ts';
 import type { ActiveTrip, ActiveTrips } from './active-trips.ts';
 import { Arrivals } from './arrival.ts';
@@ -78,13 +79,12 @@ export class PositionFeed {
       from: position,
       to: toPickup ? trip.pickup : trip.dropoff,
     });
-    return Buffer.from(
-      JSON.stringify({
-        ...positionMessage(position),
-        tripId: trip.id,
-        eta: { ...eta, to: toPickup ? 'pickup' : 'dropoff' },
-        ...(this.near.has(trip.id) ? { near: 'pickup' } : {}),
-      }),
-    );
+    const message: TripLocation = {
+      ...positionMessage(position),
+      tripId: trip.id,
+      eta: { ...eta, to: toPickup ? 'pickup' : 'dropoff' },
+      ...(this.near.has(trip.id) ? { near: 'pickup' } : {}),
+    };
+    return Buffer.from(JSON.stringify(message));
   }
 }
