@@ -161,6 +161,36 @@ describe('a client that comes back', () => {
     expect(stream.events).toEqual([]);
   });
 
+  test('as the driver who was assigned in the meantime, sees what was since then, and what comes', async () => {
+    const named = people();
+    const { id } = await desk.book(named);
+    await desk.plan(id, { pickup: dropoff });
+    await desk.plan(id, { driverId: 'relief' });
+    await desk.move(id, 'EN_ROUTE');
+    const stream = await live(await token('DRIVER', 'relief'), id, { 'last-event-id': '1' });
+    await stream.next(isStatusEvent('EN_ROUTE'));
+    await desk.move(id, 'CANCELLED');
+    await stream.ended;
+    // Version 2 was of another driver's trip
+    expect(stream.events.map(({ id: eventId }) => eventId)).toEqual(['3', '4', '5']);
+    expect(JSON.stringify(stream.events)).not.toContain(named.driverId);
+  });
+
+  test('long after the end, is told how far and how long it went', async () => {
+    const named = people();
+    const { id } = await desk.bookIn('COMPLETED', named);
+    const { distanceMeters, durationSeconds } = await desk.trip(id);
+    const database = new Client({ connectionString: fleet.databaseUrl });
+    await database.connect();
+    await database.query('delete from trip_outbox where trip_id = $1', [id]);
+    await database.end();
+    const stream = await live(await token('RIDER', named.riderId), id, { 'last-event-id': '4' });
+    await stream.ended;
+    expect(stream.events).toMatchObject([
+      { id: '5', data: { status: 'COMPLETED', distanceMeters, durationSeconds } },
+    ]);
+  });
+
   test('with an id that is none starts anew', async () => {
     const named = people();
     const { id } = await desk.bookIn('EN_ROUTE', named);
