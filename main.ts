@@ -95,6 +95,9 @@ async function run(config: Config, log: Logger): Promise<void> {
       log,
     });
     lifecycle.started('trips', () => trips.stop());
+    control.onErase((erasure) => {
+      if (erasure.kind === 'positions') trips.feed.erase(erasure.driverId, erasure.before);
+    });
     const positionLog = createDirectPositionLog({
       ...config.admission,
       write: ingest.writePositions,

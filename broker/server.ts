@@ -97,7 +97,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     snapshots.subscribed(subscriptions, client as SessionClient),
   );
   takeUpInOrder(broker, sessionStore, log);
-  watchTrips(broker, emitter, sessionStore, watch, snapshots.changed, log);
+  watchTrips(broker, emitter, sessionStore, options.control, watch, snapshots.changed, log);
   // Without a listener, it would end the process
   (broker as EventEmitter).on('error', (error) => log.error({ err: error }, 'broker error'));
   broker.on('clientError', (client, error) =>

@@ -3,7 +3,7 @@ import { saveRevocation } from '../../shared/auth/sql-revocations.ts';
 import type { Control, Revocation } from '../../shared/connections/control.ts';
 import type { Queries } from '../../shared/database/index.ts';
 import { idSchema, noNul, timeSchema } from '../../shared/schemas/common.ts';
-import { parseIsoTime } from '../../shared/schemas/time.ts';
+import { LAST_MS, parseIsoTime } from '../../shared/schemas/time.ts';
 import { invalidBody } from '../body.ts';
 import { serviceAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
@@ -24,12 +24,9 @@ const schema = Type.Object(
   { oneOf: [{ required: ['sub'] }, { required: ['jti'] }] },
 );
 
-/** The last instant of the year 9999: RFC 3339 writes none after it, and none before the year 0. */
-const MAX_EPOCH_MS = 253_402_300_799_999;
-
 function untilOf(value: string | number): number {
   const until = typeof value === 'number' ? value : parseIsoTime(value);
-  if (until === undefined || until < 0 || until > MAX_EPOCH_MS)
+  if (until === undefined || until < 0 || until > LAST_MS)
     throw invalidBody([
       {
         path: '/until',

@@ -1,5 +1,8 @@
 export const DAY_MS = 86_400_000;
 
+/** The last instant of the year 9999, epoch ms: RFC 3339 writes none after it. */
+export const LAST_MS = 253_402_300_799_999;
+
 /** How far a device's clock may be ahead of ours (SPEC section 5). */
 export const MAX_FUTURE_MS = 60_000;
 

@@ -64,6 +64,18 @@ export class PositionFeed {
     if (trip.driverId !== null) this.options.eta.forget(trip.id, trip.driverId);
   }
 
+  /** Positions have been erased: what is kept of them here goes too. */
+  erase(driverId: string, before: number): void {
+    const { trips, eta } = this.options;
+    const trip = trips.ofDriver(driverId);
+    const position = trip && this.latest.get(trip.id);
+    if (trip === undefined || position === undefined || position.recordedAt >= before) return;
+    this.latest.delete(trip.id);
+    this.near.delete(trip.id);
+    this.arrivals.forget(trip.id);
+    eta.forget(trip.id, driverId);
+  }
+
   /** The last location message of a driver on a trip, made of what is known now. */
   snapshot(driverId: string, tripId: string): Buffer | undefined {
     const trip = this.options.trips.ofDriver(driverId);
