@@ -28,6 +28,8 @@ export function sendProblem(response: Response, refusal: Refusal): void {
     response.setHeader('WWW-Authenticate', 'Bearer realm="fleetcast"');
   if (retryAfterMs !== undefined)
     response.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  // What is not there may be in a moment, and 404 is one that caches may keep (RFC 9110, 15.1)
+  response.setHeader('Cache-Control', 'no-store');
   response.status(status).type('application/problem+json').send(problemDocument(refusal));
 }
 

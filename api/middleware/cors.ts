@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 const EXPOSED =
   'Allow, Content-Disposition, ETag, Location, RateLimit-Limit, RateLimit-Policy, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id, WWW-Authenticate';
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
-const HEADERS = 'Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID';
+const HEADERS = 'Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-Id';
 /** Seconds that a browser may remember a preflight; Chromium keeps none longer than two hours. */
 const MAX_AGE = '7200';
 

@@ -2,12 +2,15 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Static, TSchema } from 'typebox';
 import type { FieldError } from '../errors.ts';
 import { noNul } from './common.ts';
+import { instantOf } from './time.ts';
 
 /**
  * allErrors: a sender learns of every wrong field at once. Payloads are small and bounded, so it stays cheap. verbose: an error knows
  * the schema that it broke, of which `fieldErrors` makes its words.
  */
 const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, verbose: true });
+
+ajv.addFormat('instant', (text: string) => instantOf(text) !== undefined);
 
 /** Compiles a schema once, at start. */
 export function compile<Schema extends TSchema>(schema: Schema): ValidateFunction<Static<Schema>> {
@@ -31,6 +34,10 @@ function alternativesRule({ keyword, schema }: ErrorObject): string | undefined 
   return `must have ${quantifier[keyword]} of ${names.join(', ')}`;
 }
 
+const formatRules: Readonly<Record<string, string>> = {
+  instant: 'must be an ISO 8601 time with an offset, or epoch milliseconds, from 1970 to 9999',
+};
+
 function ruleOf(error: ErrorObject): string | undefined {
   switch (error.keyword) {
     case 'required':
@@ -39,6 +46,8 @@ function ruleOf(error: ErrorObject): string | undefined {
       return `must be one of ${(error.params.allowedValues as unknown[]).join(', ')}`;
     case 'pattern':
       return error.params.pattern === noNul ? 'must not contain NUL' : error.message;
+    case 'format':
+      return formatRules[String(error.params.format)] ?? error.message;
     case 'type':
       // May be null: the other alternative says what else
       return error.schema === 'null' ? undefined : error.message;

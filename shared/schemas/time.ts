@@ -42,3 +42,9 @@ export function parseIsoTime(text: string): number | undefined {
   const offset = (match[8] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes) * 60_000;
   return Date.UTC(year + CYCLE_YEARS, month - 1, day, hour, minute, second, milliseconds) - CYCLE_MS - offset;
 }
+
+/** Epoch ms of what fits `instantSchema`; undefined: it does not. */
+export function instantOf(value: string | number): number | undefined {
+  const time = typeof value === 'number' ? value : parseIsoTime(value);
+  return time !== undefined && time >= 0 && time <= LAST_MS ? time : undefined;
+}

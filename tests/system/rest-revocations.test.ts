@@ -139,6 +139,7 @@ test.each([
   ['no end', { sub: 'a' }, ['/until']],
   ['an end that is no time', { sub: 'a', until: 'tomorrow' }, ['/until']],
   ['an end without an offset', { sub: 'a', until: '2026-11-23T17:30:00' }, ['/until']],
+  ['an end that is no time, of nobody', { until: 'tomorrow' }, ['', '/until']],
   ['an end before all time', { sub: 'a', until: -8.64e15 }, ['/until']],
   ['an end after all time', { sub: 'a', until: 8.64e15 }, ['/until']],
   ['an end after that', { sub: 'a', until: 1e300 }, ['/until']],
