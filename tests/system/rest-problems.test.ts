@@ -218,46 +218,6 @@ describe('a path', () => {
     expect(Number(head.headers.get('content-length'))).toBeGreaterThan(0);
     expect((await sendForText('/v1/drivers/nobody/location', { method: 'HEAD' })).status).toBe(404);
   });
-
-  test.each([
-    [location, 'GET, HEAD, POST'],
-    ['/v1/trips/x', 'DELETE, GET, HEAD, PATCH'],
-    ['/v1/trips/x/status/', 'PATCH'],
-    ['/V1/Connections', 'GET, HEAD'],
-    ['/health', 'GET, HEAD'],
-    ['/openapi.json', 'GET, HEAD'],
-    ['/docs', 'GET, HEAD'],
-    ['/docs/start.js', 'GET, HEAD'],
-    ['/docs/assets/swagger-ui.css', 'GET, HEAD'],
-    ['/redoc/assets/redoc.standalone.js', 'GET, HEAD'],
-    ['/osmand', 'GET, HEAD, POST'],
-    ['/osmand/a.b.c', 'GET, HEAD, POST'],
-    ['/owntracks', 'POST'],
-    ['/owntracks/a.b.c', 'POST'],
-  ])('%s tells its methods, to OPTIONS and with 405', async (path, allow) => {
-    const asked = await sendForText(path, { method: 'OPTIONS' });
-    expect({ status: asked.status, raw: asked.raw }).toEqual({ status: 204, raw: '' });
-    expect(asked.headers.get('allow')).toBe(allow);
-    const refused = await send(path, { method: 'PROPFIND' });
-    expectProblem(refused, 405, 'METHOD_NOT_ALLOWED');
-    expect(refused.headers.get('allow')).toBe(allow);
-  });
-
-  test.each(['/', '/v1/nothing', '/docs/nothing'])('%s has no methods to tell', async (path) => {
-    expectProblem(await send(path, { method: 'OPTIONS' }), 404, 'NOT_FOUND');
-  });
-
-  test.each([location, '/health', '/osmand/a.b.c', '/v1/nothing'])(
-    'a preflight of %s is answered, without a token, with nothing that it allows',
-    async (path) => {
-      const answer = await fetch(`${platform.urls.rest}${path}`, {
-        method: 'OPTIONS',
-        headers: { origin: 'https://evil.example', 'access-control-request-method': 'GET' },
-      });
-      expect({ status: answer.status, text: await answer.text() }).toEqual({ status: 204, text: '' });
-      expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
-    },
-  );
 });
 
 test('answers are not for caches, and not for pages of other origins unless configured', async () => {
