@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
 import { type Fleet, position, startFleet } from '../support/fleet.ts';
 import { follow, isStatusEvent } from '../support/live-events.ts';
 import { request, token } from '../support/platform.ts';
@@ -170,6 +171,27 @@ describe('whoever comes to a trip that is under way', () => {
     expect({ mqtt, http }).toEqual({ mqtt: ['status'], http: ['status', 'status'] });
     await record(driverId, [20]);
     await rider.next(isLocationOf(id, timeOf(20)));
+  });
+
+  test('is not shown a position that is being erased while the driver sets out', async () => {
+    const parties = { riderId: 'r-meanwhile', driverId: 'd-meanwhile' };
+    await record(parties.driverId, [0]);
+    const { id } = await desk.book(parties);
+    const erasing = new Client({ connectionString: fleet.databaseUrl });
+    await erasing.connect();
+    await erasing.query('begin');
+    await erasing.query(
+      'update driver_locations set location = null, recorded_at = null where driver_id = $1',
+      [parties.driverId],
+    );
+    const moved = desk.move(id, 'EN_ROUTE');
+    // Long enough to set out with what is there
+    await Promise.race([moved, new Promise((resolve) => setTimeout(resolve, 500))]);
+    await erasing.query('commit');
+    await erasing.end();
+    await moved;
+    const { mqtt, http } = await snapshots(id, parties.riderId);
+    expect({ mqtt, http }).toEqual({ mqtt: ['status'], http: ['status', 'status'] });
   });
 
   test('is shown one that is newer than what was erased', async () => {
