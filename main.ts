@@ -119,6 +119,9 @@ async function openAlone({ config, log, lifecycle, metrics, queries }: Base) {
     log,
   });
   lifecycle.started('trips', () => trips.stop());
+  control.onErase((erasure) => {
+    if (erasure.kind === 'positions') trips.feed.erase(erasure.driverId, erasure.before);
+  });
   const positionLog = createDirectPositionLog({
     ...config.admission,
     write: ingest.writePositions,
@@ -190,6 +193,13 @@ async function openClustered(base: Base, redisUrl: string) {
     log,
   });
   lifecycle.started('trips', () => trips.stop());
+  control.onErase((erasure) => {
+    if (erasure.kind !== 'positions') return;
+    trips.feed.erase(erasure.driverId, erasure.before);
+    driverTrips
+      .erase(erasure.driverId, erasure.before)
+      .catch((error: unknown) => log.warn({ err: error }, 'the log could not be told of an erasure'));
+  });
   const positionLog = createRedisPositionLog({
     ...config.admission,
     redis,

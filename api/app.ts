@@ -9,7 +9,7 @@ import { authenticate } from './middleware/authenticate.ts';
 import { authenticateDevice } from './middleware/authenticate-device.ts';
 import { compress } from './middleware/compress.ts';
 import { allowOrigins } from './middleware/cors.ts';
-import { refuseOtherMethods } from './middleware/methods.ts';
+import { onlyMethodsOf } from './middleware/methods.ts';
 import { limitRate } from './middleware/rate-limit.ts';
 import { RateLimitStore } from './middleware/rate-limit-store.ts';
 import { nameRequest } from './middleware/request-id.ts';
@@ -50,20 +50,21 @@ export function createApp(options: ApiOptions, streams: OpenStreams): Express {
   const { publicUrl } = settings;
   const openApi = openApiDocument([...routes, ...doors, ...open], publicUrl, VERSION);
   const asyncApi = asyncApiDocument(new URL(publicUrl).hostname, VERSION);
-  mount(app, open, '');
-  app.use(documentAssets());
+  const pages = Router();
+  mount(pages, open, '');
+  app.use(onlyMethodsOf(pages), pages, documentAssets());
   const limit = limitRate(
     settings.rateLimitPerMinute,
     options.sharedCounts && new RateLimitStore(options.sharedCounts, options.log),
   );
   const v1 = Router();
   mount(v1, routes, '/v1');
-  app.use('/v1', noStore, limit, authenticate(verifier), v1, refuseOtherMethods(v1));
+  app.use('/v1', noStore, limit, authenticate(verifier), onlyMethodsOf(v1), v1);
   const devices = Router();
   mount(devices, doors, '', [noStore, authenticateDevice(verifier, limit)]);
-  app.use(devices, refuseOtherMethods(devices));
+  app.use(onlyMethodsOf(devices), devices);
 
-  app.use(refuseOtherMethods(app.router as unknown as Router), () => {
+  app.use(() => {
     throw refuse({ code: 'NOT_FOUND', message: 'there is no such resource' });
   });
   app.use(problemHandler(log));

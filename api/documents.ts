@@ -4,6 +4,7 @@ import express, { type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
 import { Type } from 'typebox';
 import { type Route, route } from './http/route.ts';
+import { onlyReading } from './middleware/methods.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -139,14 +140,14 @@ const script =
     response.type('text/javascript').set('Cache-Control', 'public, max-age=300').send(text);
   };
 
-const assets = (folder: string) => express.static(folder, { index: false, maxAge: '1h' });
+const assets = (folder: string) => express.static(folder, { index: false, redirect: false, maxAge: '1h' });
 
 /** What the pages are made of. */
 export function documentAssets(): Router {
   const router = Router();
-  router.get('/docs/start.js', script(SWAGGER_START));
-  router.use('/docs/assets', assets(swaggerUi));
-  router.get('/redoc/start.js', script(REDOC_START));
-  router.use('/redoc/assets', assets(redoc));
+  router.all('/docs/start.js', onlyReading, script(SWAGGER_START));
+  router.use('/docs/assets', onlyReading, assets(swaggerUi));
+  router.all('/redoc/start.js', onlyReading, script(REDOC_START));
+  router.use('/redoc/assets', onlyReading, assets(redoc));
   return router;
 }

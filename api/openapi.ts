@@ -208,7 +208,7 @@ export function openApiDocument(routes: readonly Route[], serverUrl: string, ver
       version,
       summary: 'Real-time fleet telemetry',
       description:
-        'REST beside MQTT: the same positions, the same trips, the same permissions. Errors are problem documents (RFC 9457) with a stable `code`.',
+        'REST beside MQTT: the same positions, the same trips, the same permissions. Errors are problem documents (RFC 9457) with a stable `code`. A path that is here answers a method that is not with 405 and `Allow`, and OPTIONS with 204 and the same. Parameters and fields that are not known are ignored.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: serverUrl }],

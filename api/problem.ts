@@ -2,21 +2,23 @@ import { STATUS_CODES } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 import { isUnreachable } from '../shared/database/unreachable.ts';
 import { errorCatalogue, FleetcastError, type Refusal } from '../shared/errors.ts';
+import type { Problem } from '../shared/schemas/outgoing.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import { requestIdOf } from './middleware/request-id.ts';
 
 /** RFC 9457. `type` is a URN: the code says what it is, and nothing has to be fetched. */
 export function problemDocument({ code, message, errors, retryAfterMs }: Refusal): string {
   const { status, title } = errorCatalogue[code];
-  return JSON.stringify({
+  const problem: Problem = {
     type: `urn:fleetcast:problem:${code}`,
     title,
     status,
     code,
     detail: message,
-    ...(errors === undefined ? {} : { errors }),
+    ...(errors === undefined ? {} : { errors: [...errors] }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  };
+  return JSON.stringify(problem);
 }
 
 export function sendProblem(response: Response, refusal: Refusal): void {
@@ -26,6 +28,8 @@ export function sendProblem(response: Response, refusal: Refusal): void {
     response.setHeader('WWW-Authenticate', 'Bearer realm="fleetcast"');
   if (retryAfterMs !== undefined)
     response.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  // What is not there may be in a moment, and 404 is one that caches may keep (RFC 9110, 15.1)
+  response.setHeader('Cache-Control', 'no-store');
   response.status(status).type('application/problem+json').send(problemDocument(refusal));
 }
 

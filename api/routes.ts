@@ -30,7 +30,7 @@ export function apiRoutes(options: ApiOptions, streams: OpenStreams): Route[] {
     ...tripChangeRoutes(trips),
     tripTrackRoute(queries),
     tripLiveRoute(options, streams),
-    ...erasureRoutes(queries, log),
+    ...erasureRoutes({ queries, control, archiveDir: settings.archiveDir, log }),
     ...connectionRoutes(queries, control),
     revocationRoute(queries, control),
     tripShareRoute({ queries, signer, publicUrl: settings.publicUrl }),

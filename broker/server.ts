@@ -96,7 +96,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     snapshots.subscribed(subscriptions, client as SessionClient),
   );
   takeUpInOrder(broker, sessionStore, log);
-  const told = watchTrips(broker, emitter, sessionStore, watch, snapshots.changed, log);
+  const told = watchTrips(broker, emitter, sessionStore, options.control, watch, snapshots.changed, log);
   options.onGap(() => snapshots.closeGap(told));
   // Without a listener, it would end the process
   (broker as EventEmitter).on('error', (error) => log.error({ err: error }, 'broker error'));

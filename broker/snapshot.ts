@@ -10,7 +10,7 @@ import type { TripWatch } from './trip-watch.ts';
 
 /**
  * The last location message of a trip's driver; undefined: none is known, or the trip is not under way. At once where this process
- * knows it, else when it was looked up.
+ * knows it, else when it was looked up. Does not reject.
  */
 export type LocationSnapshot = (
   driverId: string,
@@ -99,22 +99,17 @@ export function createSnapshots(watch: TripWatch, location: LocationSnapshot, lo
     const own = locating.get(tripId) ?? { lookUps: 0, newest: undefined };
     own.lookUps++;
     locating.set(tripId, own);
-    looking
-      .catch((error: unknown) => {
-        log.debug({ err: error, tripId }, 'where the driver is could not be looked up');
-        return undefined;
-      })
-      .then((found) => {
-        own.newest = newerLocation(own.newest, found);
-        if (--own.lookUps === 0 && locating.get(tripId) === own) locating.delete(tripId);
-        const payload = own.newest;
-        const trip = watch.state(tripId);
-        if (payload === undefined || trip === undefined || !maySeeDriver(session.identity, trip)) return;
-        // By what was known until now: this one itself comes before what it holds back
-        located.delete(tripId);
-        send(client, topicFor('tripLocation', tripId), payload, 0, retain);
-        located.set(tripId, recordedAtOf(payload));
-      });
+    looking.then((found) => {
+      own.newest = newerLocation(own.newest, found);
+      if (--own.lookUps === 0 && locating.get(tripId) === own) locating.delete(tripId);
+      const payload = own.newest;
+      const trip = watch.state(tripId);
+      if (payload === undefined || trip === undefined || !maySeeDriver(session.identity, trip)) return;
+      // By what was known until now: this one itself comes before what it holds back
+      located.delete(tripId);
+      send(client, topicFor('tripLocation', tripId), payload, 0, retain);
+      located.set(tripId, recordedAtOf(payload));
+    });
   }
 
   /** What a SUBSCRIBE has asked of each trip, and is not awaited any more from now on. */

@@ -1,3 +1,4 @@
+import type { Control } from '../shared/connections/control.ts';
 import type { Emitter } from '../shared/emitter/index.ts';
 import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
@@ -9,7 +10,7 @@ import { tripOfFilter } from './subscribe.ts';
 import type { TripWatch } from './trip-watch.ts';
 
 /**
- * Keeps the watched trips up to date, and takes subscriptions away from those who are no party of a trip any more. `changed` hears of
+ * Keeps the watched trips up to date, and takes subscriptions away from those who are no party of a trip any more, and from all when it is erased. `changed` hears of
  * each message when it has gone out.
  * @returns what is to be called for a status that came in another way
  */
@@ -17,6 +18,7 @@ export function watchTrips(
   broker: FleetBroker,
   emitter: Emitter,
   store: SessionStore,
+  control: Control,
   watch: TripWatch,
   changed: (tripId: string) => void,
   log: Logger,
@@ -45,6 +47,10 @@ export function watchTrips(
   emitter.on('trips/+/status', (packet, done) => {
     told(JSON.parse(packet.payload.toString()) as TripStatusMessage);
     done();
+  });
+  control.onErase((erasure) => {
+    if (erasure.kind !== 'trip') return;
+    for (const client of [...watch.followers(erasure.tripId)]) takeAway(client, erasure.tripId);
   });
   broker.on('unsubscribe', (filters, aedesClient) => {
     const client = aedesClient as SessionClient;

@@ -31,6 +31,8 @@ export type ApiSettings = {
   publicUrl: string;
   publicMqttWsUrl: string;
   driverStaleAfterMs: number;
+  /** Where erasure looks for archived days; undefined: there are none. */
+  archiveDir: string | undefined;
 };
 
 export type AdmissionSettings = {
@@ -126,6 +128,7 @@ function settings(values: Variables): Config {
       publicUrl: withoutSlash(values.PUBLIC_URL ?? `http://${host}:${values.API_PORT}`),
       publicMqttWsUrl: values.PUBLIC_MQTT_WS_URL ?? `ws://${host}:${values.MQTT_WS_PORT}/mqtt`,
       driverStaleAfterMs: values.DRIVER_STALE_AFTER_MS,
+      archiveDir: values.ARCHIVE_DIR,
     },
     admission: {
       locationMinIntervalMs: values.LOCATION_MIN_INTERVAL_MS,

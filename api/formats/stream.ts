@@ -51,6 +51,10 @@ export async function sendTrack(
   const source = await begun(pieces(positions, format));
   response.setHeader('Content-Type', format.mediaType);
   response.setHeader('Content-Disposition', `attachment; filename="${name}.${format.extension}"`);
+  if (response.req.method === 'HEAD') {
+    await source.return(undefined);
+    return void response.end();
+  }
   try {
     await pipeline(Readable.from(source), response);
   } catch (error) {

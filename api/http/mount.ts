@@ -40,7 +40,11 @@ function chain(definition: Route): RequestHandler[] {
       response,
     });
     if (answer !== undefined) response.status(success.status).json(answer);
-    else if (!response.headersSent && success.content === undefined) response.status(success.status).end();
+    else if (!response.headersSent && success.content === undefined) {
+      // Of 204 it goes without saying
+      if (success.status !== 204) response.setHeader('Content-Length', 0);
+      response.status(success.status).end();
+    }
   };
 
   const parse = body?.asText ? textBody : jsonBody;

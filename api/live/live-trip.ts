@@ -5,6 +5,9 @@ import type { TripStatusMessage } from '../../shared/trips/trip.ts';
 import type { EventStream } from './event-stream.ts';
 import type { TripFollower } from './trip-followers.ts';
 
+/** The last location message of a trip's driver. Does not reject. */
+type Snapshot = (driverId: string) => Buffer | undefined | Promise<Buffer | undefined>;
+
 /**
  * One client following one trip: what was there first, then what comes, each status once and in order, no position before the
  * last one, nothing that its user may not see at that moment. Until it is started, what comes is kept.
@@ -14,27 +17,30 @@ export class LiveTrip implements TripFollower {
   private early: TripStatusMessage[] = [];
   private version = 0;
   private recordedAt = '';
+  /** A position came before the message that lets this user see the driver. */
+  private missed = false;
   private readonly stream: EventStream;
   private readonly identity: Identity;
+  private readonly snapshot: Snapshot;
   private readonly end: () => void;
 
-  /** `end`: the trip is over, or the user may not follow it any more. */
-  constructor(stream: EventStream, identity: Identity, end: () => void) {
+  /** `snapshot`: the last location message. `end`: the trip is over, or the user may not follow it any more. */
+  constructor(stream: EventStream, identity: Identity, snapshot: Snapshot, end: () => void) {
     this.stream = stream;
     this.identity = identity;
+    this.snapshot = snapshot;
     this.end = end;
   }
 
-  /** `messages`: the statuses to begin with; none: it has seen them all. `location`: the last location message. */
-  start(state: FollowState, messages: readonly TripStatusMessage[], location: Buffer | undefined): void {
+  /** `messages`: the statuses to begin with; none: it has seen them all. */
+  start(state: FollowState, messages: readonly TripStatusMessage[]): void {
     this.state = state;
-    const latest = state.messages.at(-1)?.version ?? 0;
-    this.version = (messages[0]?.version ?? latest + 1) - 1;
+    this.version = state.messages.at(-1)?.version ?? 0;
+    for (const message of messages) if (message.version <= this.version) this.replay(state, message);
     // Whoever comes back after the end has nothing to wait for
-    if (messages.length === 0 && hasEnded(state.status)) return this.end();
-    for (const message of messages) this.status(message);
-    for (const message of this.early.splice(0)) this.status(message);
-    if (location !== undefined) this.location(location);
+    if (hasEnded(state.status)) return this.end();
+    for (const message of [...messages, ...this.early.splice(0)]) this.status(message);
+    this.show();
   }
 
   status(message: TripStatusMessage): void {
@@ -50,15 +56,39 @@ export class LiveTrip implements TripFollower {
     // A guest's right ends with the trip: that it has ended is the last that it sees
     if (!mayFollow(this.identity, ended ? { ...this.state, status: before.status } : this.state))
       return this.end();
-    this.stream.send('status', JSON.stringify(message), message.version);
-    if (ended) this.end();
+    this.send(message);
+    if (ended) return this.end();
+    if (this.missed && maySeeDriver(this.identity, this.state)) this.show();
   }
 
   location(payload: Buffer): void {
-    if (this.state === undefined || !maySeeDriver(this.identity, this.state)) return;
+    if (this.state === undefined) return;
+    if (!maySeeDriver(this.identity, this.state)) {
+      // It is published, so the trip is under way: what says so is still on its way to here
+      this.missed = !hasEnded(this.state.status);
+      return;
+    }
+    this.missed = false;
     const text = payload.toString();
     const { recordedAt } = JSON.parse(text) as { recordedAt: string };
     if (recordedAt <= this.recordedAt) return;
     if (this.stream.sendIfFast('location', text)) this.recordedAt = recordedAt;
+  }
+
+  /** What was before. Of the time when another driver had the trip, this one is shown nothing. */
+  private replay(state: FollowState, message: TripStatusMessage): void {
+    if (mayFollow(this.identity, { ...state, driverId: message.driverId })) this.send(message);
+  }
+
+  private send(message: TripStatusMessage): void {
+    this.stream.send('status', JSON.stringify(message), message.version);
+  }
+
+  /** Where the driver is now. */
+  private show(): void {
+    const driverId = this.state?.driverId ?? undefined;
+    const location = driverId === undefined ? undefined : this.snapshot(driverId);
+    if (location instanceof Promise) location.then((found) => found && this.location(found));
+    else if (location !== undefined) this.location(location);
   }
 }

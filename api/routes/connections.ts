@@ -1,5 +1,7 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
+import { type Role, roles } from '../../shared/auth/identity.ts';
 import type { Control } from '../../shared/connections/control.ts';
+import { type ConnectionTransport, connectionTransports } from '../../shared/connections/index.ts';
 import type { Queries } from '../../shared/database/index.ts';
 import { uuidPattern } from '../../shared/ids.ts';
 import { idSchema, named, orNull, timeSchema } from '../../shared/schemas/common.ts';
@@ -16,9 +18,9 @@ const connectionSchema = named(
   Type.Object({
     id: Type.String(),
     sub: Type.String(),
-    role: Type.String(),
+    role: Type.Unsafe<Role>({ type: 'string', enum: [...roles] }),
     clientId: Type.String(),
-    transport: Type.String({ enum: ['TCP', 'WEBSOCKET', 'SSE'] }),
+    transport: Type.Unsafe<ConnectionTransport>({ type: 'string', enum: [...connectionTransports] }),
     remoteAddress: orNull(Type.String()),
     openedAt: timeSchema,
     lastActivityAt: timeSchema,
@@ -82,16 +84,18 @@ export function connectionRoutes(queries: Queries, control: Control): Route[] {
         const rows = await listConnections(queries, sub, after, limit + 1);
         const last = rows.slice(0, limit).at(-1);
         return {
-          items: rows.slice(0, limit).map((row) => ({
-            id: row.id,
-            sub: row.sub,
-            role: row.role,
-            clientId: row.client_id,
-            transport: row.transport,
-            remoteAddress: row.remote_address,
-            openedAt: row.opened_at.toISOString(),
-            lastActivityAt: row.last_activity_at.toISOString(),
-          })),
+          items: rows.slice(0, limit).map(
+            (row): Static<typeof connectionSchema> => ({
+              id: row.id,
+              sub: row.sub,
+              role: row.role,
+              clientId: row.client_id,
+              transport: row.transport,
+              remoteAddress: row.remote_address,
+              openedAt: row.opened_at.toISOString(),
+              lastActivityAt: row.last_activity_at.toISOString(),
+            }),
+          ),
           nextCursor:
             rows.length > limit && last !== undefined
               ? encodeCursor(asked, { openedUs: last.opened_us, id: last.id })

@@ -1,17 +1,25 @@
 import { Type } from 'typebox';
-import type { Queries } from '../../shared/database/index.ts';
-import type { Logger } from '../../shared/telemetry/log.ts';
+import { Archives } from '../../shared/archive/erase.ts';
+import type { Erasure } from '../../shared/connections/control.ts';
+import { LAST_MS } from '../../shared/schemas/time.ts';
 import { hasEnded } from '../../shared/trips/status.ts';
 import { serviceAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
-import { tripFor } from '../middleware/trip.ts';
+import { tripFor, tripNotFound } from '../middleware/trip.ts';
+import type { ApiOptions } from '../options.ts';
 import { refuse } from '../problem.ts';
 import { invalidParameters, queryTime } from '../query.ts';
 import { driverParams, timeParameter, tripParams } from '../schemas/parameters.ts';
-import { erasePositions, eraseTrip } from '../sql/erase.ts';
+import { erasePositions, eraseTrip, forgetTrip } from '../sql/erase.ts';
 
-/** Erasure of personal data, logged without it. */
-export function erasureRoutes(queries: Queries, log: Logger): Route[] {
+type Options = Pick<ApiOptions, 'queries' | 'control' | 'log'> & { archiveDir: string | undefined };
+
+/** Erasure of personal data, logged without it: from the database, from what processes have in memory, from the archives. */
+export function erasureRoutes({ queries, control, archiveDir, log }: Options): Route[] {
+  const archives = archiveDir === undefined ? undefined : new Archives(archiveDir, queries);
+
+  const eraseArchived = async (erasure: Erasure) => (await archives?.erase(erasure)) ?? 0;
+
   return [
     route({
       method: 'delete',
@@ -19,7 +27,8 @@ export function erasureRoutes(queries: Queries, log: Logger): Route[] {
       operationId: 'eraseTrip',
       tag: 'Trips',
       summary: 'Erase a finished trip',
-      description: 'With its events. A trip that is not over is 409.',
+      description:
+        'With its events; the positions of its driver stay, without its id, in archived days too. A trip that is not over is 409. 500, and the trip stays, where an archive is damaged.',
       access: 'bearer',
       params: tripParams,
       success: { status: 204, description: 'Erased' },
@@ -27,12 +36,18 @@ export function erasureRoutes(queries: Queries, log: Logger): Route[] {
       authorize: serviceAccess,
       async handle({ params, identity }) {
         const { trip } = await tripFor(queries, identity, params.tripId);
-        if (!hasEnded(trip.status) || !(await eraseTrip(queries, trip.id)))
+        if (!hasEnded(trip.status))
           throw refuse({
             code: 'INVALID_TRANSITION',
             message: `the trip is ${trip.status}: only a finished one can be erased`,
           });
-        log.info({ tripId: trip.id, by: identity.sub }, 'trip erased');
+        const erasure = { kind: 'trip', tripId: trip.id } as const;
+        await forgetTrip(queries, trip);
+        // Before the trip goes: where an archive can't be changed, it can be asked for again
+        const archived = await eraseArchived(erasure);
+        if (!(await eraseTrip(queries, trip.id))) throw tripNotFound();
+        control.erase(erasure);
+        log.info({ tripId: trip.id, archived, by: identity.sub }, 'trip erased');
       },
     }),
 
@@ -42,7 +57,8 @@ export function erasureRoutes(queries: Queries, log: Logger): Route[] {
       operationId: 'eraseHistory',
       tag: 'Drivers',
       summary: "Erase a driver's positions",
-      description: 'All that were recorded before `before` (by default all), the current one included.',
+      description:
+        'All that were recorded before `before` (by default all): the current one and the archived days included. 500 where an archive is damaged: it is left as it is, everything else is erased.',
       access: 'bearer',
       params: driverParams,
       query: Type.Object({ before: timeParameter('what was recorded before this instant, by default all') }),
@@ -50,10 +66,14 @@ export function erasureRoutes(queries: Queries, log: Logger): Route[] {
       errors: [],
       authorize: serviceAccess,
       async handle({ params: { driverId }, query: { before }, identity }) {
-        const time = before === undefined ? Number.POSITIVE_INFINITY : queryTime(before);
+        const time = before === undefined ? LAST_MS : queryTime(before);
         if (time === undefined) throw invalidParameters([{ path: '/before', message: 'must be a time' }]);
-        const positions = await erasePositions(queries, driverId, time);
-        log.info({ positions, by: identity.sub }, 'positions of a driver erased');
+        const limit = Math.min(time, LAST_MS);
+        const erasure = { kind: 'positions', driverId, before: limit } as const;
+        const positions = await erasePositions(queries, driverId, limit);
+        control.erase(erasure);
+        const archived = await eraseArchived(erasure);
+        log.info({ positions, archived, by: identity.sub }, 'positions of a driver erased');
       },
     }),
   ];

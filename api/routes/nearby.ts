@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Queries } from '../../shared/database/index.ts';
-import { driverStatusValue, nearbyDriverSchema } from '../../shared/schemas/outgoing.ts';
+import { driverStatusValue, type NearbyDriver, nearbyDriverSchema } from '../../shared/schemas/outgoing.ts';
 import { fleetAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
 import { currentMessage } from '../presentation.ts';
@@ -50,10 +50,12 @@ export function nearbyRoute(queries: Queries, driverStaleAfterMs: number): Route
         freshSince: now - driverStaleAfterMs,
       });
       return {
-        items: rows.map((row) => ({
-          ...currentMessage(row, now),
-          distanceMeters: Math.round(row.distance_meters * 10) / 10,
-        })),
+        items: rows.map(
+          (row): NearbyDriver => ({
+            ...currentMessage(row, now),
+            distanceMeters: Math.round(row.distance_meters * 10) / 10,
+          }),
+        ),
       };
     },
   });

@@ -2,39 +2,22 @@ import { Type } from 'typebox';
 import { saveRevocation } from '../../shared/auth/sql-revocations.ts';
 import type { Control, Revocation } from '../../shared/connections/control.ts';
 import type { Queries } from '../../shared/database/index.ts';
-import { idSchema, timeSchema } from '../../shared/schemas/common.ts';
-import { parseIsoTime } from '../../shared/schemas/time.ts';
-import { invalidBody } from '../body.ts';
+import { idSchema, instantSchema, noNul, timeSchema } from '../../shared/schemas/common.ts';
+import { instantOf } from '../../shared/schemas/time.ts';
 import { serviceAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
 import { MAX_BODY } from '../middleware/json-body.ts';
 
-const schema = Type.Object({
-  sub: Type.Optional(idSchema('all tokens of this user')),
-  jti: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\u0000]*$', description: 'one token' }),
-  ),
-  until: Type.Unsafe<string | number>({
-    type: ['string', 'integer'],
-    description:
-      'when the refusal ends: ISO 8601 with an offset, or epoch milliseconds; at least the end of the tokens',
-  }),
-});
-
-/** The last instant of the year 9999: RFC 3339 writes none after it, and none before the year 0. */
-const MAX_EPOCH_MS = 253_402_300_799_999;
-
-function untilOf(value: string | number): number {
-  const until = typeof value === 'number' ? value : parseIsoTime(value);
-  if (until === undefined || until < 0 || until > MAX_EPOCH_MS)
-    throw invalidBody([
-      {
-        path: '/until',
-        message: 'must be an ISO 8601 time with an offset, or epoch milliseconds, from 1970 to 9999',
-      },
-    ]);
-  return until;
-}
+const schema = Type.Object(
+  {
+    sub: Type.Optional(idSchema('all tokens of this user')),
+    jti: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 256, pattern: noNul, description: 'one token' }),
+    ),
+    until: instantSchema('when the refusal ends, at least the end of the tokens'),
+  },
+  { oneOf: [{ required: ['sub'] }, { required: ['jti'] }] },
+);
 
 /** Refusing tokens before their end. */
 export function revocationRoute(queries: Queries, control: Control): Route {
@@ -66,12 +49,11 @@ export function revocationRoute(queries: Queries, control: Control): Route {
     errors: [],
     authorize: serviceAccess,
     async handle({ body: { sub, jti, until } }) {
-      if ((sub === undefined) === (jti === undefined))
-        throw invalidBody([{ path: '', message: 'must have either sub or jti' }]);
+      const end = instantOf(until) ?? 0;
       const revocation: Revocation =
         sub === undefined
-          ? { kind: 'jti', value: jti ?? '', until: untilOf(until) }
-          : { kind: 'sub', value: sub, until: untilOf(until) };
+          ? { kind: 'jti', value: jti ?? '', until: end }
+          : { kind: 'sub', value: sub, until: end };
       await saveRevocation(queries, revocation);
       control.revoke(revocation);
       return { [revocation.kind]: revocation.value, until: new Date(revocation.until).toISOString() };

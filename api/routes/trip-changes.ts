@@ -4,7 +4,6 @@ import { idSchema, orNull } from '../../shared/schemas/common.ts';
 import { placeSchema, tripSchema } from '../../shared/schemas/outgoing.ts';
 import type { TripStore } from '../../shared/trips/store.ts';
 import { parseTransition, transitionSchema } from '../../shared/trips/transition-message.ts';
-import { invalidBody } from '../body.ts';
 import { staffAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
 import { MAX_BODY } from '../middleware/json-body.ts';
@@ -13,11 +12,15 @@ import { refuse } from '../problem.ts';
 import { examples } from '../schemas/examples.ts';
 import { tripParams } from '../schemas/parameters.ts';
 
-const planSchema = Type.Object({
-  driverId: Type.Optional(orNull(idSchema('who drives; null: nobody yet'))),
-  pickup: Type.Optional(placeSchema),
-  dropoff: Type.Optional(placeSchema),
-});
+const planSchema = Type.Object(
+  {
+    driverId: Type.Optional(orNull(idSchema('who drives; null: nobody yet'))),
+    pickup: Type.Optional(placeSchema),
+    dropoff: Type.Optional(placeSchema),
+  },
+  // A change of nothing that is known here would make a version that says nothing
+  { anyOf: [{ required: ['driverId'] }, { required: ['pickup'] }, { required: ['dropoff'] }] },
+);
 
 const content = [{ mediaType: 'application/json', schema: tripSchema, example: examples.trip }];
 
@@ -38,9 +41,6 @@ export function tripChangeRoutes(trips: TripStore): Route[] {
       errors: ['INVALID_PAYLOAD', 'TRIP_NOT_FOUND', 'INVALID_TRANSITION'],
       authorize: staffAccess,
       handle({ params: { tripId }, body, identity }) {
-        // A change of nothing that is known here would make a version that says nothing
-        if (body.driverId === undefined && body.pickup === undefined && body.dropoff === undefined)
-          throw invalidBody([{ path: '', message: 'must have driverId, pickup or dropoff' }]);
         if (!uuidPattern.test(tripId)) throw tripNotFound();
         return trips.plan(tripId, body, identity);
       },

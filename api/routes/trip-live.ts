@@ -78,7 +78,12 @@ export function tripLiveRoute(options: Options, streams: OpenStreams): Route {
         reason = why;
         stream.end();
       };
-      const live = new LiveTrip(stream, identity, () => close('TRIP_ENDED'));
+      const live = new LiveTrip(
+        stream,
+        identity,
+        (driverId) => locationSnapshot(driverId, tripId),
+        () => close('TRIP_ENDED'),
+      );
       const unfollow = followers.add(tripId, live);
       const forget = streams.add({ id: connectionId, identity, close });
       response.once('close', () => {
@@ -93,12 +98,8 @@ export function tripLiveRoute(options: Options, streams: OpenStreams): Route {
       const messages =
         last === undefined
           ? state.messages.slice(-1)
-          : await statusMessagesSince(queries, tripId, Number(last), state.driverId);
-      live.start(
-        state,
-        messages,
-        state.driverId === null ? undefined : await locationSnapshot(state.driverId, tripId),
-      );
+          : await statusMessagesSince(queries, tripId, Number(last));
+      live.start(state, messages);
       return undefined;
     },
   });

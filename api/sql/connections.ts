@@ -1,11 +1,13 @@
+import type { Role } from '../../shared/auth/identity.ts';
+import type { ConnectionTransport } from '../../shared/connections/index.ts';
 import type { Queries } from '../../shared/database/index.ts';
 
 export type ConnectionRow = {
   id: string;
   sub: string;
-  role: string;
+  role: Role;
   client_id: string;
-  transport: string;
+  transport: ConnectionTransport;
   remote_address: string | null;
   opened_at: Date;
   last_activity_at: Date;

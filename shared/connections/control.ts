@@ -5,18 +5,27 @@ import type { EmittedMessage, Emitter } from '../emitter/index.ts';
 const CLOSE_TOPIC = '$fleetcast/connections/close';
 const REVOKE_TOPIC = '$fleetcast/revocations';
 const COMMITTED_TOPIC = '$fleetcast/outbox';
+const ERASE_TOPIC = '$fleetcast/erasures';
+
+/** Personal data that somebody wants gone. `before` (epoch ms): what was recorded earlier. */
+export type Erasure =
+  | { kind: 'positions'; driverId: string; before: number }
+  | { kind: 'trip'; tripId: string };
 
 export type Revocation = { kind: 'sub' | 'jti'; value: string; until: number };
 
-/** What goes from whoever is asked over REST to every process that has connections: as messages, since it may be any of them. */
+/** What goes from whoever is asked over REST to every process that has connections, or something in memory: as messages, since it may be any of them. */
 export type Control = {
   closeConnection(id: string): void;
   revoke(revocation: Revocation): void;
   /** A change of a trip has been committed, and its message waits in the outbox. */
   wakeRelay(): void;
+  /** It is gone from the database. */
+  erase(erasure: Erasure): void;
   onCloseConnection(listener: (id: string) => void): void;
   onRevoke(listener: (revocation: Revocation) => void): void;
   onWakeRelay(listener: () => void): void;
+  onErase(listener: (erasure: Erasure) => void): void;
 };
 
 export function createControl(emitter: Emitter): Control {
@@ -41,8 +50,10 @@ export function createControl(emitter: Emitter): Control {
     closeConnection: (id) => send(CLOSE_TOPIC, { id }),
     revoke: (revocation) => send(REVOKE_TOPIC, revocation),
     wakeRelay: () => send(COMMITTED_TOPIC, {}),
+    erase: (erasure) => send(ERASE_TOPIC, erasure),
     onCloseConnection: (listener) => listen<{ id: string }>(CLOSE_TOPIC, ({ id }) => listener(id)),
     onWakeRelay: (listener) => listen(COMMITTED_TOPIC, listener),
     onRevoke: (listener) => listen<Revocation>(REVOKE_TOPIC, listener),
+    onErase: (listener) => listen<Erasure>(ERASE_TOPIC, listener),
   };
 }

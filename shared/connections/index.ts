@@ -1,6 +1,7 @@
 import type { Role } from '../auth/identity.ts';
 
-export type ConnectionTransport = 'TCP' | 'WEBSOCKET' | 'SSE';
+export const connectionTransports = ['TCP', 'WEBSOCKET', 'SSE'] as const;
+export type ConnectionTransport = (typeof connectionTransports)[number];
 
 /** A client that is connected. Times: epoch ms. */
 export type Connection = {

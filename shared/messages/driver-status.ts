@@ -1,4 +1,5 @@
 import type { DriverStatus } from '../schemas/driver-status.ts';
+import type { DriverStatusMessage } from '../schemas/outgoing.ts';
 import { topicFor } from '../topics.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -9,11 +10,10 @@ export function publishDriverStatus(
   status: DriverStatus,
   receivedAt: number,
 ): Promise<void> {
+  const message: DriverStatusMessage = { status, driverId, receivedAt: new Date(receivedAt).toISOString() };
   return publisher.notify({
     topic: topicFor('driverStatus', driverId),
-    payload: Buffer.from(
-      JSON.stringify({ status, driverId, receivedAt: new Date(receivedAt).toISOString() }),
-    ),
+    payload: Buffer.from(JSON.stringify(message)),
     retain: true,
   });
 }

@@ -1,6 +1,7 @@
 import type { Identity } from '../auth/identity.ts';
 import { errorsNamespace } from '../auth/permissions.ts';
 import type { Refusal } from '../errors.ts';
+import type { ErrorMessage } from '../schemas/outgoing.ts';
 import { topicFor } from '../topics.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -14,7 +15,7 @@ export function reportRefusal(
   topic: string,
   { code, message, retryAfterMs }: Refusal,
 ): Promise<void> {
-  const payload = {
+  const payload: ErrorMessage = {
     code,
     message,
     topic: topic.slice(0, MAX_TOPIC_SHOWN),

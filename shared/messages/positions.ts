@@ -1,10 +1,11 @@
 import type { LoggedPosition } from '../position-log/index.ts';
+import type { StoredPosition } from '../schemas/outgoing.ts';
 import { presentPosition } from '../schemas/position.ts';
 import { topicFor } from '../topics.ts';
 import type { Publisher } from './publisher.ts';
 
 /** A position as subscribers and REST see it: section 6 with `driverId`, `receivedAt` and, where there is one, `tripId`. */
-export function positionMessage(position: LoggedPosition) {
+export function positionMessage(position: LoggedPosition): StoredPosition {
   const message = {
     driverId: position.driverId,
     ...presentPosition(position),

@@ -224,7 +224,11 @@ class RedisPositionLog implements PositionLog {
   }
 
   /** The log itself does not know what it had before: only the database does, if it can be asked. */
-  private async stored({ driverId, positions, receivedAt }: Submission): Promise<ReadonlySet<number | undefined>> {
+  private async stored({
+    driverId,
+    positions,
+    receivedAt,
+  }: Submission): Promise<ReadonlySet<number | undefined>> {
     const times = positions.flatMap(({ recordedAt }) => recordedAt ?? []);
     try {
       return await this.lookUp.execute(() => this.options.stored(driverId, times, receivedAt));

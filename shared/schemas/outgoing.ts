@@ -1,7 +1,7 @@
-import { Type } from 'typebox';
-import { errorCatalogue } from '../errors.ts';
+import { type Static, Type } from 'typebox';
+import { type ErrorCode, errorCatalogue } from '../errors.ts';
 import { type TripStatus, tripStatuses } from '../trips/status.ts';
-import { idSchema, named, orNull, timeSchema, tripIdSchema } from './common.ts';
+import { idSchema, named, noNul, orNull, timeSchema, tripIdSchema } from './common.ts';
 import { type DriverStatus, driverStatuses } from './driver-status.ts';
 
 /*
@@ -29,6 +29,7 @@ export const driverStatusValue = Type.Unsafe<DriverStatus>({ type: 'string', enu
 export const tripStatusValue = Type.Unsafe<TripStatus>({ type: 'string', enum: [...tripStatuses] });
 
 export const storedPositionSchema = named('StoredPosition', Type.Object(positionFields));
+export type StoredPosition = Static<typeof storedPositionSchema>;
 
 const ageSeconds = Type.Number({ minimum: 0, description: 'seconds since recordedAt' });
 
@@ -36,6 +37,7 @@ export const currentPositionSchema = named(
   'CurrentPosition',
   Type.Object({ ...positionFields, status: driverStatusValue, ageSeconds }),
 );
+export type CurrentPosition = Static<typeof currentPositionSchema>;
 
 export const nearbyDriverSchema = named(
   'NearbyDriver',
@@ -46,6 +48,7 @@ export const nearbyDriverSchema = named(
     distanceMeters: Type.Number({ minimum: 0 }),
   }),
 );
+export type NearbyDriver = Static<typeof nearbyDriverSchema>;
 
 export const etaSchema = named(
   'Eta',
@@ -65,11 +68,13 @@ export const tripLocationSchema = named(
     near: Type.Optional(Type.Literal('pickup', { description: 'the driver waits at the pickup' })),
   }),
 );
+export type TripLocation = Static<typeof tripLocationSchema>;
 
 export const driverStatusMessageSchema = named(
   'DriverStatus',
   Type.Object({ status: driverStatusValue, driverId: idSchema('whose status'), receivedAt: timeSchema }),
 );
+export type DriverStatusMessage = Static<typeof driverStatusMessageSchema>;
 
 export const placeSchema = named(
   'Place',
@@ -77,8 +82,7 @@ export const placeSchema = named(
     {
       latitude: Type.Number({ minimum: -90, maximum: 90 }),
       longitude: Type.Number({ minimum: -180, maximum: 180 }),
-      // NUL has no place in PostgreSQL's text
-      address: Type.Optional(Type.String({ maxLength: 500, pattern: '^[^\\u0000]*$' })),
+      address: Type.Optional(Type.String({ maxLength: 500, pattern: noNul })),
     },
     { description: 'WGS 84 degrees, and what to call it' },
   ),
@@ -134,7 +138,7 @@ export const tripStatusMessageSchema = named(
   }),
 );
 
-const errorCode = Type.String({ enum: Object.keys(errorCatalogue) });
+const errorCode = Type.Unsafe<ErrorCode>({ type: 'string', enum: Object.keys(errorCatalogue) });
 
 export const errorMessageSchema = named(
   'ErrorMessage',
@@ -146,6 +150,7 @@ export const errorMessageSchema = named(
     retryAfterMs: Type.Optional(Type.Number({ minimum: 0 })),
   }),
 );
+export type ErrorMessage = Static<typeof errorMessageSchema>;
 
 export const problemSchema = named(
   'Problem',
@@ -166,6 +171,7 @@ export const problemSchema = named(
     { description: 'RFC 9457' },
   ),
 );
+export type Problem = Static<typeof problemSchema>;
 
 /** A page of a list. */
 export const pageOf = <Schema extends ReturnType<typeof named>>(schema: Schema) =>

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import type { FieldError } from '../errors.ts';
 import { compile, fieldErrors } from './ajv.ts';
+import type { StoredPosition } from './outgoing.ts';
 import { parseIsoTime } from './time.ts';
 
 const optionalNumber = (options: object, description: string) =>
@@ -91,16 +92,7 @@ export function parsePosition(value: unknown): ParsedPosition {
   };
 }
 
-type PositionFields = {
-  latitude: number;
-  longitude: number;
-  bearing?: number;
-  speed?: number;
-  accuracy?: number;
-  altitude?: number;
-  battery?: number;
-  recordedAt: string;
-};
+type PositionFields = Omit<StoredPosition, 'driverId' | 'receivedAt' | 'tripId'>;
 
 /** A position as it goes out, over MQTT and REST alike: what was not sent is left out. */
 export function presentPosition(position: Position): PositionFields {

@@ -1,5 +1,8 @@
 export const DAY_MS = 86_400_000;
 
+/** The last instant of the year 9999, epoch ms: RFC 3339 writes none after it. */
+export const LAST_MS = 253_402_300_799_999;
+
 /** How far a device's clock may be ahead of ours (SPEC section 5). */
 export const MAX_FUTURE_MS = 60_000;
 
@@ -38,4 +41,10 @@ export function parseIsoTime(text: string): number | undefined {
   if (offsetHours > 23 || offsetMinutes > 59) return undefined;
   const offset = (match[8] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes) * 60_000;
   return Date.UTC(year + CYCLE_YEARS, month - 1, day, hour, minute, second, milliseconds) - CYCLE_MS - offset;
+}
+
+/** Epoch ms of what fits `instantSchema`; undefined: it does not. */
+export function instantOf(value: string | number): number | undefined {
+  const time = typeof value === 'number' ? value : parseIsoTime(value);
+  return time !== undefined && time >= 0 && time <= LAST_MS ? time : undefined;
 }

@@ -2,6 +2,7 @@ import type { EtaEstimator } from '../eta/index.ts';
 import { deliverPosition, positionMessage } from '../messages/positions.ts';
 import type { Publisher } from '../messages/publisher.ts';
 import type { LoggedPosition } from '../position-log/index.ts';
+import type { TripLocation } from '../schemas/outgoing.ts';
 import { topicFor } from '../topics.ts';
 import type { ActiveTrip, ActiveTrips } from './active-trips.ts';
 import { Arrivals } from './arrival.ts';
@@ -67,6 +68,12 @@ export class PositionFeed {
     if (driverId !== null) this.options.eta.forget(tripId, driverId);
   }
 
+  /** Positions have been erased: what is kept of them here goes too. */
+  erase(driverId: string, before: number): void {
+    for (const [tripId, position] of this.latest)
+      if (position.driverId === driverId && position.recordedAt < before) this.forget(tripId, driverId);
+  }
+
   /** The last location message of a driver on a trip, made of what is known now. */
   snapshot(driverId: string, tripId: string): Buffer | undefined {
     const trip = this.options.trips.ofDriver(driverId);
@@ -83,13 +90,12 @@ export class PositionFeed {
       from: position,
       to: toPickup ? trip.pickup : trip.dropoff,
     });
-    return Buffer.from(
-      JSON.stringify({
-        ...positionMessage(position),
-        tripId: trip.id,
-        eta: { ...eta, to: toPickup ? 'pickup' : 'dropoff' },
-        ...(this.near.has(trip.id) ? { near: 'pickup' } : {}),
-      }),
-    );
+    const message: TripLocation = {
+      ...positionMessage(position),
+      tripId: trip.id,
+      eta: { ...eta, to: toPickup ? 'pickup' : 'dropoff' },
+      ...(this.near.has(trip.id) ? { near: 'pickup' } : {}),
+    };
+    return Buffer.from(JSON.stringify(message));
   }
 }

@@ -4,7 +4,7 @@ import { FleetcastError, type Refusal } from '../errors.ts';
 import type { LoggedPosition } from '../position-log/index.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { appendEvent } from './sql/append-event.ts';
-import { currentPositions } from './sql/current-positions.ts';
+import { lockCurrentPosition } from './sql/current-positions.ts';
 import { findTrip, lockTrip } from './sql/find-trip.ts';
 import { claimKey, type IdempotentRequest, rememberTrip } from './sql/idempotency-key.ts';
 import { insertTrip, type NewTrip } from './sql/insert-trip.ts';
@@ -153,11 +153,15 @@ export class TripStore {
   }
 }
 
-/** Read before anybody can ask for it: whoever learns that a trip is under way sees at once where its driver is. */
-async function placeOf(runner: Runner, { status, driverId }: Trip): Promise<LoggedPosition | undefined> {
-  if (status !== 'EN_ROUTE' || driverId === null) return undefined;
-  const [place] = await currentPositions(runner, [driverId]);
-  return place;
+/**
+ * Read before anybody can ask for it: whoever learns that a trip is under way sees at once where its driver is. The last statement of
+ * its transaction: holding this lock it waits for nobody.
+ */
+async function placeOf(
+  transaction: Transaction,
+  { status, driverId }: Trip,
+): Promise<LoggedPosition | undefined> {
+  return status === 'EN_ROUTE' && driverId !== null ? lockCurrentPosition(transaction, driverId) : undefined;
 }
 
 async function bookedBefore(

@@ -1,49 +1,21 @@
+import type { Static } from 'typebox';
+import type {
+  placeSchema,
+  tripEventSchema,
+  tripSchema,
+  tripStatusMessageSchema,
+} from '../schemas/outgoing.ts';
 import type { TripStatus } from './status.ts';
 
-export type Place = { latitude: number; longitude: number; address?: string };
+export type Place = Static<typeof placeSchema>;
 
 /** A trip, as REST shows it (SPEC section 8). Times are ISO 8601, null where not yet known. */
-export type Trip = {
-  id: string;
-  riderId: string;
-  driverId: string | null;
-  status: TripStatus;
-  version: number;
-  pickup: Place;
-  dropoff: Place;
-  metadata: object;
-  createdAt: string;
-  updatedAt: string;
-  enRouteAt: string | null;
-  arrivedAt: string | null;
-  startedAt: string | null;
-  completedAt: string | null;
-  cancelledAt: string | null;
-  cancelReason: string | null;
-  distanceMeters: number | null;
-  durationSeconds: number | null;
-};
+export type Trip = Static<typeof tripSchema>;
 
-export type TripEvent = {
-  version: number;
-  status: TripStatus;
-  previous: TripStatus | null;
-  at: string;
-  actor: { sub: string; role: string };
-  reason: string | null;
-};
+export type TripEvent = Static<typeof tripEventSchema>;
 
 /** What goes out on `trips/{tripId}/status`. */
-export type TripStatusMessage = {
-  tripId: string;
-  status: TripStatus;
-  previous: TripStatus | null;
-  version: number;
-  at: string;
-  driverId: string | null;
-  distanceMeters?: number;
-  durationSeconds?: number;
-};
+export type TripStatusMessage = Static<typeof tripStatusMessageSchema>;
 
 export function statusMessage(trip: Trip, previous: TripStatus | null): TripStatusMessage {
   return {

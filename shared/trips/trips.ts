@@ -38,7 +38,7 @@ export type Trips = {
   active: ActiveTrips;
   feed: PositionFeed;
   followStates: FollowStates;
-  /** The last location message of a trip's driver; undefined: none is known, or the trip is not under way. */
+  /** The last location message of a trip's driver; undefined: none is known, or the trip is not under way. Does not reject. */
   locationSnapshot(driverId: string, tripId: string): Buffer | undefined | Promise<Buffer | undefined>;
   stop(): void;
 };
@@ -103,7 +103,10 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
   });
 
   const lookUpLocation = async (driverId: string, tripId: string): Promise<Buffer | undefined> => {
-    const current = await shared?.driverTrips.current(driverId);
+    const current = await shared?.driverTrips.current(driverId).catch((error: unknown) => {
+      log.debug({ err: error, tripId }, 'where the driver is could not be looked up');
+      return undefined;
+    });
     if (current?.trip.id !== tripId || current.position === undefined) return undefined;
     return feed.message(current.trip, current.position);
   };

@@ -209,7 +209,9 @@ describe('the trip of a driver', () => {
       bearing: null,
       tripId: 'trip-1',
     });
-    await trips.forget('bob');
+    await trips.erase('bob', NOW + 5);
+    expect((await trips.current('bob'))?.position).toBeDefined();
+    await trips.erase('bob', NOW + 6);
     expect((await trips.current('bob'))?.position).toBeUndefined();
   });
 });

@@ -3,11 +3,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { needPrograms } from './services/programs.ts';
 
 export type Certificate = { certFile: string; keyFile: string; pem: string; remove(): Promise<void> };
 
 /** A certificate for localhost that is its own authority, good for a day. */
 export async function selfSignedCertificate(): Promise<Certificate> {
+  await needPrograms('openssl');
   const directory = await mkdtemp(join(tmpdir(), 'fleetcast-tls-'));
   const certFile = join(directory, 'cert.pem');
   const keyFile = join(directory, 'key.pem');

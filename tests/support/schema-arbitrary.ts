@@ -7,6 +7,7 @@ export type JsonSchema = {
   enum?: unknown[];
   const?: unknown;
   anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
   properties?: Record<string, JsonSchema>;
   required?: string[];
   items?: JsonSchema;
@@ -44,7 +45,8 @@ export function fitting(schema: JsonSchema, components: Components, name = ''): 
   }
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   if (schema.const !== undefined) return fc.constant(schema.const);
-  if (schema.anyOf !== undefined) return fc.oneof(...schema.anyOf.map((each) => inner(each)));
+  if (schema.type === undefined && schema.anyOf !== undefined)
+    return fc.oneof(...schema.anyOf.map((each) => inner(each)));
   if (Array.isArray(schema.type)) return fc.oneof(...schema.type.map((type) => inner({ ...schema, type })));
   switch (schema.type) {
     case 'object':
@@ -77,7 +79,17 @@ function objects(schema: JsonSchema, components: Components): fc.Arbitrary<unkno
   const fields = Object.fromEntries(
     Object.entries(properties).map(([key, property]) => [key, fitting(property, components, key)]),
   );
-  return fc.record(fields, { requiredKeys: required, noNullPrototype: true });
+  const withKeys = (requiredKeys: readonly string[], without: readonly string[] = []) => {
+    const left = Object.entries(fields).filter(([key]) => !without.includes(key));
+    return fc.record(Object.fromEntries(left), { requiredKeys: [...requiredKeys], noNullPrototype: true });
+  };
+  const { anyOf = [], oneOf = [] } = schema;
+  const choices = [...anyOf, ...oneOf].map((choice) => choice.required ?? []);
+  if (choices.length === 0) return withKeys(required);
+  const others = (choice: readonly string[]) => choices.filter((each) => each !== choice).flat();
+  return fc.oneof(
+    ...choices.map((choice) => withKeys([...required, ...choice], oneOf.length > 0 ? others(choice) : [])),
+  );
 }
 
 function texts({ pattern, minLength = 0, maxLength = 40 }: JsonSchema): fc.Arbitrary<string> {

@@ -26,6 +26,8 @@ const send = (message: DeviceRequest) => sendAsDevice(fleet.platform, message);
 function expectTaken({ status, headers, body }: Answer): void {
   expect({ status, body }).toEqual({ status: 200, body: undefined });
   expect(headers.get('cache-control')).toBe('no-store');
+  // Not in chunks, which simple trackers can't read
+  expect(headers.get('content-length')).toBe('0');
 }
 
 const fields = {

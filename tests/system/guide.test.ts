@@ -31,7 +31,7 @@ const isHere = ({ code }: Snippet) => !ELSEWHERE.some((pattern) => pattern.test(
 let reader: Reader;
 
 beforeAll(async () => {
-  await needPrograms('mosquitto_pub', 'mosquitto_sub');
+  await needPrograms('mosquitto_pub', 'mosquitto_sub', 'curl', 'stdbuf');
   // The packages are there: to install them again would take them away from the tests
   reader = await startReader(start?.code.replace('npm ci\n', '') ?? '', settings);
 }, 120_000);

@@ -14,9 +14,6 @@ const SEED = 20261124;
 
 /** Rules that the document has words for only: what is valid by its schemas may break them. */
 const MORE_RULES: Record<string, string> = {
-  revoke: 'sub or jti, not both',
-  planTrip: 'at least one change',
-  moveTrip: 'no NUL in the reason',
   getOsmAnd: 'numbers are text in a query',
   getOsmAndByUrl: 'numbers are text in a query',
   postOsmAnd: 'numbers may be text',
@@ -44,7 +41,7 @@ afterAll(() => fleet?.stop());
 
 /** Of the operations whose body is JSON and nothing else, by their ids. */
 function bodyValidators(): Map<string, ValidateFunction> {
-  const ajv = new Ajv2020({ strict: false });
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: 'http://document.local/openapi.json', components: document.components });
   const validators = new Map<string, ValidateFunction>();
   for (const [path, methods] of Object.entries(document.paths))

@@ -48,7 +48,10 @@ describe('a page of a configured origin', () => {
       expect([404, 401]).toContain(response.status);
       expect(response.headers.get('access-control-allow-origin')).toBe(origin);
       expect(list(response, 'access-control-expose-headers')).toEqual(
-        expect.arrayContaining(['retry-after', 'ratelimit-remaining', 'www-authenticate']),
+        expect.arrayContaining([
+          ...['retry-after', 'ratelimit-remaining', 'www-authenticate', 'etag', 'location', 'allow'],
+          'x-request-id',
+        ]),
       );
     }
   });
@@ -65,7 +68,7 @@ describe('a page of a configured origin', () => {
     expect(response.headers.get('access-control-allow-origin')).toBe(app);
     expect(list(response, 'access-control-allow-methods')).toContain(method.toLowerCase());
     expect(list(response, 'access-control-allow-headers')).toEqual(
-      expect.arrayContaining(['authorization', 'content-type', 'idempotency-key']),
+      expect.arrayContaining(['authorization', 'content-type', 'idempotency-key', 'x-request-id']),
     );
     expect(Number(response.headers.get('access-control-max-age'))).toBeGreaterThan(0);
   });

@@ -1,8 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
 import { type Fleet, position, startFleet } from '../support/fleet.ts';
+import { follow, isStatusEvent } from '../support/live-events.ts';
 import { request, token } from '../support/platform.ts';
 import { caller, expectProblem, wrongFields } from '../support/rest.ts';
-import { type TripDesk, type TripStatus, tripDesk } from '../support/trips.ts';
+import {
+  isLocationOf,
+  isStatusOf,
+  marked,
+  type TripDesk,
+  type TripStatus,
+  tripDesk,
+} from '../support/trips.ts';
 
 let fleet: Fleet;
 let desk: TripDesk;
@@ -130,6 +139,94 @@ describe('erasing the positions of a driver', () => {
     expect(wrongFields(expectProblem(answer, 400, 'INVALID_PARAMETER'))).toEqual(['before']);
     expect(await secondsOf(`kept-${before.length}`)).toEqual([0]);
   });
+});
+
+describe('whoever comes to a trip that is under way', () => {
+  async function setOut(name: string) {
+    const parties = { riderId: `r-${name}`, driverId: `d-${name}` };
+    await record(parties.driverId, [0, 1]);
+    const { id } = await desk.bookIn('EN_ROUTE', parties);
+    return { id, ...parties };
+  }
+
+  /** What comes first, over MQTT and over HTTP. */
+  async function snapshots(id: string, riderId: string) {
+    const rider = await fleet.subscriber('RIDER', riderId, `trips/${id}/#`, 1);
+    const stream = await follow(fleet.platform, await token('RIDER', riderId), id);
+    await marked(rider);
+    await desk.move(id, 'ARRIVED');
+    await stream.next(isStatusEvent('ARRIVED'));
+    stream.close();
+    return {
+      mqtt: rider.received.filter(({ retain }) => retain).map(({ topic }) => topic.split('/')[2]),
+      http: stream.events.map(({ event }) => event),
+      rider,
+    };
+  }
+
+  test('is not shown an erased position, and is shown the next one', async () => {
+    const { id, riderId, driverId } = await setOut('gone');
+    expect((await erase(`/v1/drivers/${driverId}/history`)).status).toBe(204);
+    const { mqtt, http, rider } = await snapshots(id, riderId);
+    expect({ mqtt, http }).toEqual({ mqtt: ['status'], http: ['status', 'status'] });
+    await record(driverId, [20]);
+    await rider.next(isLocationOf(id, timeOf(20)));
+  });
+
+  test('is not shown a position that is being erased while the driver sets out', async () => {
+    const parties = { riderId: 'r-meanwhile', driverId: 'd-meanwhile' };
+    await record(parties.driverId, [0]);
+    const { id } = await desk.book(parties);
+    const erasing = new Client({ connectionString: fleet.databaseUrl });
+    await erasing.connect();
+    await erasing.query('begin');
+    await erasing.query(
+      'update driver_locations set location = null, recorded_at = null where driver_id = $1',
+      [parties.driverId],
+    );
+    const moved = desk.move(id, 'EN_ROUTE');
+    // Long enough to set out with what is there
+    await Promise.race([moved, new Promise((resolve) => setTimeout(resolve, 500))]);
+    await erasing.query('commit');
+    await erasing.end();
+    await moved;
+    const { mqtt, http } = await snapshots(id, parties.riderId);
+    expect({ mqtt, http }).toEqual({ mqtt: ['status'], http: ['status', 'status'] });
+  });
+
+  test('is shown one that is newer than what was erased', async () => {
+    const { id, riderId, driverId } = await setOut('newer');
+    expect((await erase(`/v1/drivers/${driverId}/history?before=${timeOf(1)}`)).status).toBe(204);
+    const { mqtt, http } = await snapshots(id, riderId);
+    expect({ mqtt, http }).toEqual({ mqtt: ['status', 'location'], http: ['status', 'location', 'status'] });
+  });
+});
+
+test('a trip that is erased is shown to nobody who comes, though others have followed it to the end', async () => {
+  const parties = { riderId: 'r-shown', driverId: 'd-shown' };
+  const { id } = await desk.bookIn('IN_PROGRESS', parties);
+  const follower = await fleet.subscriber('RIDER', parties.riderId, `trips/${id}/#`, 1);
+  await desk.move(id, 'COMPLETED');
+  await follower.next(isStatusOf(id, 'COMPLETED'));
+  expect((await erase(`/v1/trips/${id}`)).status).toBe(204);
+  const late = await fleet.client('RIDER', parties.riderId);
+  await expect(late.client.subscribeAsync(`trips/${id}/#`, { qos: 1 })).rejects.toThrow();
+  await marked(late);
+  expect(late.received.filter(({ topic }) => topic.includes(id))).toEqual([]);
+});
+
+test('the positions of an erased trip stay, and are not of it any more', async () => {
+  const driverId = 'd-unlinked';
+  const { id } = await desk.bookIn('IN_PROGRESS', { driverId });
+  const recordedAt = Date.now();
+  await caller(fleet.platform, service).post(`/v1/drivers/${driverId}/location`, position({ recordedAt }));
+  await desk.move(id, 'COMPLETED');
+  const positions = async () => [...(await fleet.history(driverId)), (await current(driverId)).body];
+  expect(await positions()).toMatchObject([{ tripId: id }, { tripId: id }]);
+  expect((await erase(`/v1/trips/${id}`)).status).toBe(204);
+  const left = await positions();
+  expect(left).toHaveLength(2);
+  expect(JSON.stringify(left)).not.toContain(id);
 });
 
 test.each([

@@ -28,10 +28,12 @@ async function get(tripId: string, headers: Record<string, string> = {}, bearer?
 test('a trip that has not changed is 304, with its tag and without a body', async () => {
   const { id } = await desk.book({});
   const first = await get(id);
-  expect(first.tag).toMatch(/^"[^"]+"$/);
-  for (const known of [first.tag, `W/${first.tag}`, `"other", ${first.tag}`, '*']) {
+  // Weak: the bytes differ by how they are compressed (RFC 9110, 8.8.1)
+  expect(first.tag).toMatch(/^W\/"[^"]+"$/);
+  for (const known of [first.tag, first.tag.slice(2), `"other", ${first.tag}`, '*']) {
     const again = await get(id, { 'if-none-match': known });
     expect([known, again.status, again.text, again.tag]).toEqual([known, 304, '', first.tag]);
+    expect(again.headers.get('vary')).toBe(first.headers.get('vary'));
   }
 });
 

@@ -75,4 +75,12 @@ describe('caching', () => {
   ])('%s is kept by nobody', async (path) => {
     expect((await get(path)).headers.get('cache-control')).toBe('no-store');
   });
+
+  test.each(['/', '/track', '/docs/assets/nothing', '/v1/trips/nothing', '/v1/nothing'])(
+    'nor is what refuses %s: it may be there in a moment',
+    async (path) => {
+      const answer = await get(path);
+      expect([answer.status, answer.headers.get('cache-control')]).toEqual([404, 'no-store']);
+    },
+  );
 });

@@ -72,6 +72,37 @@ describe('a booking with an Idempotency-Key', () => {
     expect(await tripsOf(rider)).toEqual([idOf(answers[0] as Answer)]);
   });
 
+  test('that comes 100 times at once, its key just over 24 hours old, is booked once more, and all answers are the same', async () => {
+    const rider = freshRider();
+    const old = idOf(await book('expired-at-once', trip(rider)));
+    await age('expired-at-once', '24 hours 1 second');
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => book('expired-at-once', trip(rider))),
+    );
+    const [{ body, headers }] = answers as [Answer];
+    for (const answer of answers) {
+      expect({ status: answer.status, body: answer.body }).toEqual({ status: 201, body });
+      expect(answer.headers.get('location')).toBe(headers.get('location'));
+    }
+    expect((await tripsOf(rider)).sort()).toEqual([old, idOf(answers[0] as Answer)].sort());
+  });
+
+  test('whose key expires while it is looked at is booked anew', async () => {
+    const rider = freshRider();
+    const before = idOf(await book('expires', trip(rider)));
+    await age('expires', '23 hours');
+    // Right after the claim has found the key taken, it is gone: as if another request had swept it just then
+    await query(`create function sweep_now() returns trigger language plpgsql as $$ begin
+        delete from idempotency_keys where created_at < now() - interval '22 hours'; return null; end $$;
+      create trigger sweep_now after insert on idempotency_keys for each statement execute function sweep_now()`);
+    try {
+      expect(idOf(await book('expires', trip(rider)))).not.toBe(before);
+    } finally {
+      await query('drop function sweep_now cascade');
+    }
+    expect(await tripsOf(rider)).toHaveLength(2);
+  });
+
   test('that comes at once with two bodies is booked for one, and refused for the other', async () => {
     const riders = [freshRider(), freshRider()];
     const answers = await Promise.all(riders.map((rider) => book('two-bodies', trip(rider))));
@@ -146,14 +177,18 @@ describe('a booking with an Idempotency-Key', () => {
 });
 
 async function age(key: string, interval: string): Promise<void> {
+  const { rowCount } = await query(
+    'update idempotency_keys set created_at = now() - $2::interval where key = $1',
+    [key, interval],
+  );
+  expect(rowCount).toBe(1);
+}
+
+async function query(text: string, values: readonly string[] = []): Promise<{ rowCount: number | null }> {
   const client = new Client({ connectionString: fleet.databaseUrl });
   await client.connect();
   try {
-    const { rowCount } = await client.query(
-      'update idempotency_keys set created_at = now() - $2::interval where key = $1',
-      [key, interval],
-    );
-    expect(rowCount).toBe(1);
+    return await client.query(text, values.length === 0 ? undefined : [...values]);
   } finally {
     await client.end();
   }

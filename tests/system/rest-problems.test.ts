@@ -218,12 +218,6 @@ describe('a path', () => {
     expect(Number(head.headers.get('content-length'))).toBeGreaterThan(0);
     expect((await sendForText('/v1/drivers/nobody/location', { method: 'HEAD' })).status).toBe(404);
   });
-
-  test.each([location, '/health'])('%s tells its methods to OPTIONS', async (path) => {
-    const { status, headers } = await sendForText(path, { method: 'OPTIONS' });
-    expect(status).toBeLessThan(300);
-    expect(headers.get('allow')).toContain('GET, HEAD');
-  });
 });
 
 test('answers are not for caches, and not for pages of other origins unless configured', async () => {

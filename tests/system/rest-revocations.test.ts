@@ -139,6 +139,7 @@ test.each([
   ['no end', { sub: 'a' }, ['/until']],
   ['an end that is no time', { sub: 'a', until: 'tomorrow' }, ['/until']],
   ['an end without an offset', { sub: 'a', until: '2026-11-23T17:30:00' }, ['/until']],
+  ['an end that is no time, of nobody', { until: 'tomorrow' }, ['', '/until']],
   ['an end before all time', { sub: 'a', until: -8.64e15 }, ['/until']],
   ['an end after all time', { sub: 'a', until: 8.64e15 }, ['/until']],
   ['an end after that', { sub: 'a', until: 1e300 }, ['/until']],
@@ -147,6 +148,13 @@ test.each([
   ['a jti with NUL', { jti: 'a\0b', until: 1 }, ['/jti']],
 ])('with %s it is refused', async (_name, body, fields) => {
   expect(wrongFields(expectProblem(await revoke(body), 400, 'INVALID_PAYLOAD'))).toEqual(fields);
+});
+
+test('what is missing of the two is said once', async () => {
+  for (const body of [{ until: 1 }, { sub: 'a', jti: 'b', until: 1 }])
+    expect((await revoke(body)).body).toMatchObject({
+      errors: [{ path: '', message: 'must have exactly one of sub, jti' }],
+    });
 });
 
 test.each(['DRIVER', 'RIDER', 'OPERATOR', 'VIEWER'] as const)('is not for a %s', async (role) => {

@@ -73,6 +73,21 @@ describe('a long history', () => {
     expect(proxy.received() - before).toBeLessThan(whole / 2);
   });
 
+  test('is not read for HEAD, which is answered as GET is', async () => {
+    const get = await open();
+    const before = proxy.received();
+    get.destroy();
+    const head = await fetch(`${platform.urls.rest}/v1/drivers/long-1/history?format=csv`, {
+      method: 'HEAD',
+      headers: { authorization: `Bearer ${service}` },
+    });
+    await meanwhile();
+    expect(head.status).toBe(200);
+    for (const name of ['content-type', 'content-disposition', 'cache-control'])
+      expect([name, head.headers.get(name)]).toEqual([name, get.headers[name]]);
+    expect(proxy.received() - before).toBeLessThan(whole / 2);
+  });
+
   test('is read no faster than its client takes it', async () => {
     const before = proxy.received();
     const answer = await open();

@@ -222,6 +222,15 @@ describe('PATCH /v1/trips/{id}', () => {
     expect(await desk.trip(before.id)).toEqual(before);
   });
 
+  test.each([
+    [{ metadata: {} }, '', 'must have at least one of driverId, pickup, dropoff'],
+    [{ driverId: 5 }, '/driverId', 'must be string'],
+  ])('says once what is wrong with %j', async (body, path, message) => {
+    const { id } = await desk.book({});
+    const problem = expectProblem(await patch('SERVICE', 'desk', id, body), 400, 'INVALID_PAYLOAD');
+    expect(problem.errors).toEqual([{ path, message }]);
+  });
+
   test('knows no trip that is not there', async () => {
     for (const id of [crypto.randomUUID(), 'nonsense'])
       expectProblem(await patch('SERVICE', 'desk', id, { driverId: 'bob' }), 404, 'TRIP_NOT_FOUND');

@@ -134,42 +134,6 @@ describe('who may follow', () => {
   });
 });
 
-describe('a client that comes back', () => {
-  test('gets every status since the one that it names', async () => {
-    const named = people();
-    const { id } = await desk.bookIn('IN_PROGRESS', named);
-    const stream = await live(await token('RIDER', named.riderId), id, { 'last-event-id': '1' });
-    await stream.next(isStatusEvent('IN_PROGRESS'));
-    expect(statusesIn(stream)).toEqual(['EN_ROUTE', 'ARRIVED', 'IN_PROGRESS']);
-    expect(stream.events.map(({ id: eventId }) => eventId)).toEqual(['2', '3', '4']);
-  });
-
-  test('and has seen all goes on with what is new', async () => {
-    const named = people();
-    const { id } = await desk.bookIn('EN_ROUTE', named);
-    const stream = await live(await token('RIDER', named.riderId), id, { 'last-event-id': '2' });
-    await desk.move(id, 'ARRIVED');
-    await stream.next(isStatusEvent('ARRIVED'));
-    expect(statusesIn(stream)).toEqual(['ARRIVED']);
-  });
-
-  test('after the end, having seen it, is not kept waiting', async () => {
-    const named = people();
-    const { id } = await desk.bookIn('CANCELLED', named);
-    const stream = await live(await token('RIDER', named.riderId), id, { 'last-event-id': '2' });
-    await stream.ended;
-    expect(stream.events).toEqual([]);
-  });
-
-  test('with an id that is none starts anew', async () => {
-    const named = people();
-    const { id } = await desk.bookIn('EN_ROUTE', named);
-    const stream = await live(await token('RIDER', named.riderId), id, { 'last-event-id': "1' or true --" });
-    await stream.next(isStatusEvent('EN_ROUTE'));
-    expect(statusesIn(stream)).toEqual(['EN_ROUTE']);
-  });
-});
-
 test('a stream ends with its token', async () => {
   const named = people();
   const { id } = await desk.bookIn('EN_ROUTE', named);

@@ -204,6 +204,9 @@ test.each([
   ['a reason of 501 characters', { status: 'ARRIVED', reason: 'x'.repeat(501) }, ['/reason']],
   ['a reason with NUL', { status: 'ARRIVED', reason: 'a\0b' }, ['/reason']],
   ['a time that is none', { status: 'ARRIVED', at: 'now' }, ['/at']],
+  ['a time before all calendars', { status: 'ARRIVED', at: -8.64e15 }, ['/at']],
+  ['a time before 1970', { status: 'ARRIVED', at: '0000-01-01T00:00:00Z' }, ['/at']],
+  ['a time that is none, with no status', { at: '2026-02-30T00:00:00Z' }, ['/at', '/status']],
   ['version 0', { status: 'ARRIVED', version: 0 }, ['/version']],
   [
     'all of it wrong',

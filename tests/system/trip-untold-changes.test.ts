@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 import { RELAY_LOCK } from '../../ingest/sql/take-outbox.ts';
 import { type Fleet, json, startFleet } from '../support/fleet.ts';
+import { follow, isLocationEvent, isStatusEvent } from '../support/live-events.ts';
 import type { TestClient } from '../support/mqtt-client.ts';
+import { token } from '../support/platform.ts';
 import {
   isLocationOf,
   isStatusOf,
@@ -93,6 +95,41 @@ test('a position of a driver who has set out is shown as soon as that is told, a
   await marked(rider);
   const ofTrip = rider.received.filter(({ topic, retain }) => topic.startsWith('trips/') && !retain);
   expect(ofTrip.map(({ topic }) => topic.split('/')[2])).toEqual(['status', 'location']);
+});
+
+test('it is shown as soon over HTTP', async () => {
+  const named = people();
+  const trip = await desk.book(named);
+  const stream = await follow(fleet.platform, await token('RIDER', named.riderId), trip.id);
+  await stream.next(isStatusEvent('PENDING'));
+  await drive(named.driverId);
+  let last = 0;
+  await untold(async () => {
+    await desk.move(trip.id, 'EN_ROUTE');
+    last = await drive(named.driverId);
+    await marked(operator);
+    expect(stream.events).toHaveLength(1);
+  });
+  await stream.next(isLocationEvent(last));
+  const next = await drive(named.driverId);
+  await stream.next(isLocationEvent(next));
+  stream.close();
+  expect(stream.events.map(({ event }) => event)).toEqual(['status', 'status', 'location', 'location']);
+});
+
+test('over HTTP, a driver whose end is not told yet is shown no position after it', async () => {
+  const named = people();
+  const trip = await desk.bookIn('IN_PROGRESS', named);
+  const stream = await follow(fleet.platform, await token('RIDER', named.riderId), trip.id);
+  const seen = await drive(named.driverId);
+  await stream.next(isLocationEvent(seen));
+  await untold(async () => {
+    await desk.move(trip.id, 'COMPLETED');
+    await drive(named.driverId);
+    await marked(operator);
+  });
+  await stream.ended;
+  expect(stream.events.map(({ event }) => event)).toEqual(['status', 'location', 'status']);
 });
 
 test('a driver whose trip has ended is not shown any more, though the end is not told yet', async () => {

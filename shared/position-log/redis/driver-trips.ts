@@ -86,8 +86,10 @@ export class DriverTrips implements SharedDriverTrips {
     return { trip, position };
   }
 
-  /** Forgets where a driver was: its positions have been erased. */
-  async forget(driverId: string): Promise<void> {
-    await this.redis.hdel(this.shards.driver(driverId), 'p');
+  /** Forgets where a driver was, if that was recorded before `before` (epoch ms): its positions have been erased. */
+  async erase(driverId: string, before: number): Promise<void> {
+    const key = this.shards.driver(driverId);
+    const newest = await this.redis.hget(key, 'n');
+    if (newest !== null && Number(newest) < before) await this.redis.hdel(key, 'p');
   }
 }

@@ -15,3 +15,18 @@ export async function currentPositions(
   );
   return rows.map(positionOf);
 }
+
+/** Where a driver was last. Nobody erases it, or writes a newer one, before this transaction ends; what is being erased is not there any more. */
+export async function lockCurrentPosition(
+  transaction: Runner,
+  driverId: string,
+): Promise<LoggedPosition | undefined> {
+  const row = await transaction.oneOrNone<PositionRow>(
+    `select ${positionColumns}
+       from driver_locations
+      where driver_id = $(driverId) and location is not null
+        for share`,
+    { driverId },
+  );
+  return row === null ? undefined : positionOf(row);
+}

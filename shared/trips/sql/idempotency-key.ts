@@ -6,6 +6,8 @@ export type IdempotentRequest = { sub: string; key: string; fingerprint: string 
 /** SPEC: kept 24 h. */
 const KEPT = "interval '24 hours'";
 
+type FirstRequest = { fingerprint: string; tripId: string };
+
 /**
  * Claims a key for this transaction. Another request with the same key waits here until the first has ended.
  * @returns undefined: it is ours now; else what the first request with it was, and made
@@ -13,21 +15,34 @@ const KEPT = "interval '24 hours'";
 export async function claimKey(
   runner: Runner,
   request: IdempotentRequest,
-): Promise<{ fingerprint: string; tripId: string } | undefined> {
+): Promise<FirstRequest | undefined> {
   await runner.none(`delete from idempotency_keys where created_at < now() - ${KEPT}`);
-  const claimed = await runner.oneOrNone(
+  for (;;) {
+    if (await insertKey(runner, request)) return undefined;
+    const first = await findKey(runner, request);
+    if (first !== undefined) return first;
+    // Gone in between: it expired, or its trip was erased. Whoever is first now has it
+  }
+}
+
+/** @returns false: it is taken */
+async function insertKey(runner: Runner, request: IdempotentRequest): Promise<boolean> {
+  const inserted = await runner.oneOrNone(
     `insert into idempotency_keys (sub, key, fingerprint)
      values ($(sub), $(key), $(fingerprint))
          on conflict (sub, key) do nothing
      returning 1`,
     request,
   );
-  if (claimed !== null) return undefined;
-  const first = await runner.one<{ fingerprint: string; trip_id: string }>(
+  return inserted !== null;
+}
+
+async function findKey(runner: Runner, request: IdempotentRequest): Promise<FirstRequest | undefined> {
+  const row = await runner.oneOrNone<{ fingerprint: string; trip_id: string }>(
     'select fingerprint, trip_id from idempotency_keys where sub = $(sub) and key = $(key)',
     request,
   );
-  return { fingerprint: first.fingerprint, tripId: first.trip_id };
+  return row === null ? undefined : { fingerprint: row.fingerprint, tripId: row.trip_id };
 }
 
 /** What the request made. */

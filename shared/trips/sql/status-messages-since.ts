@@ -1,39 +1,28 @@
 import type { Runner } from '../../database/index.ts';
-import type { TripStatus } from '../status.ts';
 import type { TripStatusMessage } from '../trip.ts';
 
-type Row = {
-  version: number;
-  status: TripStatus;
-  previous: TripStatus | null;
-  at: Date;
-  message: TripStatusMessage | null;
-};
-
-/** The status messages of a trip after a version, in order; those that the outbox has forgotten are made of the event log. */
+/**
+ * The status messages of a trip after a version, in order. Those that the outbox has forgotten are made anew of the event log and the
+ * trip; who drove then is not known any more, and taken to be who drives now.
+ */
 export async function statusMessagesSince(
   runner: Runner,
   tripId: string,
   version: number,
-  driverId: string | null,
 ): Promise<TripStatusMessage[]> {
-  const rows = await runner.any<Row>(
-    `select event.version, event.status, event.previous, event.at, outbox.message
+  const rows = await runner.any<{ message: TripStatusMessage }>(
+    `select coalesce(outbox.message, jsonb_strip_nulls(jsonb_build_object(
+              'distanceMeters', measured.distance_meters, 'durationSeconds', measured.duration_seconds)) || jsonb_build_object(
+              'tripId', event.trip_id, 'status', event.status, 'previous', event.previous, 'version', event.version,
+              'at', to_char(event.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+              'driverId', trip.driver_id)) as message
        from trip_events event
+       join trip_tracking trip on trip.id = event.trip_id
+       left join trip_tracking measured on measured.id = event.trip_id and event.status = 'COMPLETED'
        left join trip_outbox outbox on outbox.trip_id = event.trip_id and outbox.version = event.version
       where event.trip_id = $(tripId) and event.version > $(version)
       order by event.version`,
     { tripId, version },
   );
-  return rows.map(
-    (row) =>
-      row.message ?? {
-        tripId,
-        status: row.status,
-        previous: row.previous,
-        version: row.version,
-        at: row.at.toISOString(),
-        driverId,
-      },
-  );
+  return rows.map(({ message }) => message);
 }

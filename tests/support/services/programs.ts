@@ -5,6 +5,9 @@ import { succeeds } from './run.ts';
 const PACKAGES = {
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
+  curl: 'curl',
+  stdbuf: 'coreutils',
+  openssl: 'openssl',
 } as const;
 
 type Program = keyof typeof PACKAGES;
