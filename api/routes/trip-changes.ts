@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { uuidPattern } from '../../shared/ids.ts';
-import { idSchema, orNull } from '../../shared/schemas/common.ts';
+import { idSchema, named, orNull } from '../../shared/schemas/common.ts';
 import { placeSchema, tripSchema } from '../../shared/schemas/outgoing.ts';
 import type { TripStore } from '../../shared/trips/store.ts';
 import { parseTransition, transitionSchema } from '../../shared/trips/transition-message.ts';
@@ -13,11 +13,14 @@ import { refuse } from '../problem.ts';
 import { examples } from '../schemas/examples.ts';
 import { tripParams } from '../schemas/parameters.ts';
 
-const planSchema = Type.Object({
-  driverId: Type.Optional(orNull(idSchema('who drives; null: nobody yet'))),
-  pickup: Type.Optional(placeSchema),
-  dropoff: Type.Optional(placeSchema),
-});
+const planSchema = named(
+  'TripPlan',
+  Type.Object({
+    driverId: Type.Optional(orNull(idSchema('who drives; null: nobody yet'))),
+    pickup: Type.Optional(placeSchema),
+    dropoff: Type.Optional(placeSchema),
+  }),
+);
 
 const content = [{ mediaType: 'application/json', schema: tripSchema, example: examples.trip }];
 

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { errorCatalogue } from '../errors.ts';
 import { type TripStatus, tripStatuses } from '../trips/status.ts';
-import { idSchema, named, orNull, timeSchema, tripIdSchema } from './common.ts';
+import { idSchema, type NamedSchema, named, orNull, timeSchema, tripIdSchema } from './common.ts';
 import { type DriverStatus, driverStatuses } from './driver-status.ts';
 
 /*
@@ -134,7 +134,7 @@ export const tripStatusMessageSchema = named(
   }),
 );
 
-const errorCode = Type.String({ enum: Object.keys(errorCatalogue) });
+export const errorCode = Type.String({ enum: Object.keys(errorCatalogue) });
 
 export const errorMessageSchema = named(
   'ErrorMessage',
@@ -168,8 +168,11 @@ export const problemSchema = named(
 );
 
 /** A page of a list. */
-export const pageOf = <Schema extends ReturnType<typeof named>>(schema: Schema) =>
-  Type.Object({
-    items: Type.Array(schema),
-    nextCursor: orNull(Type.String({ description: 'for the next page; null: this was the last' })),
-  });
+export const pageOf = <Schema extends NamedSchema>(schema: Schema) =>
+  named(
+    `${schema.title}Page`,
+    Type.Object({
+      items: Type.Array(schema),
+      nextCursor: orNull(Type.String({ description: 'for the next page; null: this was the last' })),
+    }),
+  );

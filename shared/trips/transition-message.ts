@@ -1,23 +1,27 @@
 import { Type } from 'typebox';
 import type { Refusal } from '../errors.ts';
 import { compile, fieldErrors, sentence } from '../schemas/ajv.ts';
+import { named } from '../schemas/common.ts';
 import { MAX_FUTURE_MS, parseIsoTime } from '../schemas/time.ts';
 import { type TripStatus, tripStatuses } from './status.ts';
 
 /** What is asked of a trip, over MQTT and REST alike. */
-export const transitionSchema = Type.Object({
-  status: Type.Unsafe<TripStatus>({ type: 'string', enum: [...tripStatuses] }),
-  at: Type.Optional(
-    Type.Unsafe<string | number>({
-      type: ['string', 'integer'],
-      description: 'when it happened by the device: ISO 8601 with an offset, or epoch milliseconds',
-    }),
-  ),
-  reason: Type.Optional(Type.String({ maxLength: 500 })),
-  version: Type.Optional(
-    Type.Integer({ minimum: 1, description: 'only if the trip still has this version' }),
-  ),
-});
+export const transitionSchema = named(
+  'Transition',
+  Type.Object({
+    status: Type.Unsafe<TripStatus>({ type: 'string', enum: [...tripStatuses] }),
+    at: Type.Optional(
+      Type.Unsafe<string | number>({
+        type: ['string', 'integer'],
+        description: 'when it happened by the device: ISO 8601 with an offset, or epoch milliseconds',
+      }),
+    ),
+    reason: Type.Optional(Type.String({ maxLength: 500 })),
+    version: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'only if the trip still has this version' }),
+    ),
+  }),
+);
 
 const validate = compile(transitionSchema);
 
