@@ -3,6 +3,7 @@ import helmet from 'helmet';
 import packageJson from '../package.json' with { type: 'json' };
 import { asyncApiDocument } from './asyncapi.ts';
 import { documentAssets, documentRoutes } from './documents.ts';
+import { noContent } from './http/content-policy.ts';
 import { mount } from './http/mount.ts';
 import type { OpenStreams } from './live/open-streams.ts';
 import { authenticate } from './middleware/authenticate.ts';
@@ -34,7 +35,7 @@ export function createApp(options: ApiOptions, streams: OpenStreams): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('trust proxy', settings.trustProxy);
-  app.use(helmet());
+  app.use(helmet({ contentSecurityPolicy: noContent }));
   app.use(nameRequest, compress);
   app.use(allowOrigins(settings.corsOrigins));
 

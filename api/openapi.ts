@@ -77,7 +77,16 @@ function problemResponse(codes: readonly ErrorCode[], components: Components): J
     },
     content: {
       'application/problem+json': {
-        schema: { allOf: [components.refer(problemSchema), { properties: { code: { enum: [...codes] } } }] },
+        schema: {
+          allOf: [
+            components.refer(problemSchema),
+            {
+              type: 'object',
+              properties: { code: { type: 'string', enum: [...codes] } },
+              required: ['code'],
+            },
+          ],
+        },
         examples: Object.fromEntries(
           codes.map((code) => [
             code,
@@ -211,7 +220,10 @@ export function openApiDocument(routes: readonly Route[], serverUrl: string, ver
         'REST beside MQTT: the same positions, the same trips, the same permissions. Errors are problem documents (RFC 9457) with a stable `code`. A path that is here answers a method that is not with 405 and `Allow`, and OPTIONS with 204 and the same. Parameters and fields that are not known are ignored.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: serverUrl }],
+    servers: [
+      { url: '/', description: 'where this document came from' },
+      { url: serverUrl, description: 'public address' },
+    ],
     tags: tags.filter(({ name }) => used.has(name)),
     paths,
     components: {

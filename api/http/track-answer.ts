@@ -1,5 +1,4 @@
 import type { Response } from 'express';
-import { Type } from 'typebox';
 import type { Queries } from '../../shared/database/index.ts';
 import { positionOf } from '../../shared/database/position-row.ts';
 import { positionMessage } from '../../shared/messages/positions.ts';
@@ -50,18 +49,14 @@ export async function answerTrack(
   };
 }
 
-/** The answers of `answerTrack`, for the document. */
-export const trackContent: readonly Content[] = [
+/** The answers of `answerTrack`, for the document. `geojson`: that form of it. */
+export const trackContent = (geojson: Omit<Content, 'mediaType'>): readonly Content[] => [
   {
     mediaType: 'application/json',
     schema: pageOf(storedPositionSchema),
     example: { items: [examples.stored], nextCursor: null },
   },
-  {
-    mediaType: 'application/geo+json',
-    schema: Type.Object({ type: Type.String({ enum: ['FeatureCollection', 'Feature'] }) }),
-    example: { type: 'FeatureCollection', features: [] },
-  },
+  { mediaType: 'application/geo+json', ...geojson },
   { mediaType: 'application/gpx+xml', example: '<gpx version="1.1">…</gpx>' },
   { mediaType: 'text/csv', example: 'driverId,recordedAt,receivedAt,latitude,longitude' },
 ];

@@ -5,6 +5,7 @@ import { driverAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
 import { answerTrack, trackContent } from '../http/track-answer.ts';
 import { queryTime } from '../query.ts';
+import { pointsContent } from '../schemas/geojson.ts';
 import {
   cursorParameter,
   driverParams,
@@ -39,7 +40,7 @@ export function historyRoute(queries: Queries): Route {
       cursor: cursorParameter,
       format: formatParameter,
     }),
-    success: { status: 200, description: 'Positions', content: trackContent },
+    success: { status: 200, description: 'Positions', content: trackContent(pointsContent) },
     errors: ['INVALID_PARAMETER'],
     authorize: driverAccess('driverLocation', 'subscribe'),
     handle({ params: { driverId }, query: { from, to, tripId, limit, cursor, format }, response }) {

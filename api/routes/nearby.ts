@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Queries } from '../../shared/database/index.ts';
+import { named } from '../../shared/schemas/common.ts';
 import { driverStatusValue, type NearbyDriver, nearbyDriverSchema } from '../../shared/schemas/outgoing.ts';
 import { fleetAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
@@ -35,7 +36,7 @@ export function nearbyRoute(queries: Queries, driverStaleAfterMs: number): Route
       content: [
         {
           mediaType: 'application/json',
-          schema: Type.Object({ items: Type.Array(nearbyDriverSchema) }),
+          schema: named('NearbyDrivers', Type.Object({ items: Type.Array(nearbyDriverSchema) })),
           example: { items: [examples.nearby] },
         },
       ],

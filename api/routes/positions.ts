@@ -2,7 +2,8 @@ import { Type } from 'typebox';
 import type { Admission } from '../../shared/admission/index.ts';
 import type { Queries } from '../../shared/database/index.ts';
 import { positionMessage } from '../../shared/messages/positions.ts';
-import { currentPositionSchema, storedPositionSchema } from '../../shared/schemas/outgoing.ts';
+import { named } from '../../shared/schemas/common.ts';
+import { currentPositionSchema, errorCode, storedPositionSchema } from '../../shared/schemas/outgoing.ts';
 import { MAX_BACKLOG_POSITIONS, positionSchema } from '../../shared/schemas/position.ts';
 import { driverAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
@@ -17,16 +18,22 @@ import { latestPosition } from '../sql/latest-position.ts';
 const stopping = () =>
   refuse({ code: 'OVERLOADED', message: 'the server is stopping; send it again', retryAfterMs: 1000 });
 
-const storedAnswer = Type.Object({
-  verdict: Type.Unsafe<'accepted' | 'duplicate'>({ type: 'string', enum: ['accepted', 'duplicate'] }),
-  position: storedPositionSchema,
-});
+const receiptSchema = named(
+  'PositionReceipt',
+  Type.Object({
+    verdict: Type.Unsafe<'accepted' | 'duplicate'>({ type: 'string', enum: ['accepted', 'duplicate'] }),
+    position: storedPositionSchema,
+  }),
+);
 
-const countsAnswer = Type.Object({
-  accepted: Type.Integer({ minimum: 0 }),
-  duplicates: Type.Integer({ minimum: 0 }),
-  rejected: Type.Array(Type.Object({ index: Type.Integer({ minimum: 0 }), code: Type.String() })),
-});
+const backlogReceiptSchema = named(
+  'BacklogReceipt',
+  Type.Object({
+    accepted: Type.Integer({ minimum: 0 }),
+    duplicates: Type.Integer({ minimum: 0 }),
+    rejected: Type.Array(Type.Object({ index: Type.Integer({ minimum: 0 }), code: errorCode })),
+  }),
+);
 
 /** Positions in, with the same admission as over MQTT, and the latest one out. */
 export function positionRoutes(admission: Admission, queries: Queries): Route[] {
@@ -53,7 +60,7 @@ export function positionRoutes(admission: Admission, queries: Queries): Route[] 
         content: [
           {
             mediaType: 'application/json',
-            schema: storedAnswer,
+            schema: receiptSchema,
             example: { verdict: 'accepted', position: examples.stored },
           },
         ],
@@ -95,7 +102,7 @@ export function positionRoutes(admission: Admission, queries: Queries): Route[] 
         content: [
           {
             mediaType: 'application/json',
-            schema: countsAnswer,
+            schema: backlogReceiptSchema,
             example: { accepted: 1, duplicates: 0, rejected: [{ index: 1, code: 'TOO_OLD' }] },
           },
         ],

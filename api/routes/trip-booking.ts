@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Request } from 'express';
 import { Type } from 'typebox';
-import { idSchema, orNull } from '../../shared/schemas/common.ts';
+import { idSchema, named, orNull } from '../../shared/schemas/common.ts';
 import { placeSchema, tripSchema } from '../../shared/schemas/outgoing.ts';
 import type { IdempotentRequest } from '../../shared/trips/sql/idempotency-key.ts';
 import type { TripStore } from '../../shared/trips/store.ts';
@@ -15,15 +15,18 @@ import { examples } from '../schemas/examples.ts';
 /** Bytes of JSON; SPEC section 8. */
 const MAX_METADATA_BYTES = 4096;
 
-const newTripSchema = Type.Object({
-  riderId: idSchema('who rides'),
-  driverId: Type.Optional(orNull(idSchema('who drives'))),
-  pickup: placeSchema,
-  dropoff: placeSchema,
-  metadata: Type.Optional(
-    Type.Object({}, { additionalProperties: true, description: 'up to 4 KiB of JSON, kept and returned' }),
-  ),
-});
+const newTripSchema = named(
+  'NewTrip',
+  Type.Object({
+    riderId: idSchema('who rides'),
+    driverId: Type.Optional(orNull(idSchema('who drives'))),
+    pickup: placeSchema,
+    dropoff: placeSchema,
+    metadata: Type.Optional(
+      Type.Object({}, { additionalProperties: true, description: 'up to 4 KiB of JSON, kept and returned' }),
+    ),
+  }),
+);
 
 /**
  * What PostgreSQL's jsonb can't hold, in JSON as it is written: NUL, and halves of a surrogate pair (whole ones are written

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { uuidPattern } from '../../shared/ids.ts';
-import { idSchema, orNull } from '../../shared/schemas/common.ts';
+import { idSchema, named, orNull } from '../../shared/schemas/common.ts';
 import { placeSchema, tripSchema } from '../../shared/schemas/outgoing.ts';
 import type { TripStore } from '../../shared/trips/store.ts';
 import { parseTransition, transitionSchema } from '../../shared/trips/transition-message.ts';
@@ -12,14 +12,17 @@ import { refuse } from '../problem.ts';
 import { examples } from '../schemas/examples.ts';
 import { tripParams } from '../schemas/parameters.ts';
 
-const planSchema = Type.Object(
-  {
-    driverId: Type.Optional(orNull(idSchema('who drives; null: nobody yet'))),
-    pickup: Type.Optional(placeSchema),
-    dropoff: Type.Optional(placeSchema),
-  },
-  // A change of nothing that is known here would make a version that says nothing
-  { anyOf: [{ required: ['driverId'] }, { required: ['pickup'] }, { required: ['dropoff'] }] },
+const planSchema = named(
+  'TripPlan',
+  Type.Object(
+    {
+      driverId: Type.Optional(orNull(idSchema('who drives; null: nobody yet'))),
+      pickup: Type.Optional(placeSchema),
+      dropoff: Type.Optional(placeSchema),
+    },
+    // A change of nothing that is known here would make a version that says nothing
+    { anyOf: [{ required: ['driverId'] }, { required: ['pickup'] }, { required: ['dropoff'] }] },
+  ),
 );
 
 const content = [{ mediaType: 'application/json', schema: tripSchema, example: examples.trip }];

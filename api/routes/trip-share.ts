@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Type } from 'typebox';
 import { NoSigningKeyError, type TokenSigner } from '../../shared/auth/sign.ts';
 import type { Queries } from '../../shared/database/index.ts';
-import { timeSchema } from '../../shared/schemas/common.ts';
+import { named, timeSchema } from '../../shared/schemas/common.ts';
 import { hasEnded } from '../../shared/trips/status.ts';
 import { type Route, route } from '../http/route.ts';
 import { tripFor } from '../middleware/trip.ts';
@@ -21,7 +21,7 @@ export function tripShareRoute({ queries, signer, publicUrl }: TripShareOptions)
     path: '/v1/trips/{tripId}/share',
     operationId: 'shareTrip',
     tag: 'Trips',
-    summary: 'Make a link to follow a trip',
+    summary: 'Share a trip: a link to follow it',
     description:
       'A VIEWER token for this trip, which ends with it. The token is in the fragment of the link: it never reaches a server.',
     access: 'bearer',
@@ -32,7 +32,10 @@ export function tripShareRoute({ queries, signer, publicUrl }: TripShareOptions)
       content: [
         {
           mediaType: 'application/json',
-          schema: Type.Object({ token: Type.String(), url: Type.String(), expiresAt: timeSchema }),
+          schema: named(
+            'ShareLink',
+            Type.Object({ token: Type.String(), url: Type.String(), expiresAt: timeSchema }),
+          ),
           example: {
             token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln',
             url: 'https://fleet.example/track#eyJhbGciOiJIUzI1NiJ9.e30.c2ln',

@@ -5,6 +5,7 @@ import { geojsonLine } from '../formats/geojson.ts';
 import { type Route, route } from '../http/route.ts';
 import { answerTrack, trackContent } from '../http/track-answer.ts';
 import { tripFor } from '../middleware/trip.ts';
+import { lineContent } from '../schemas/geojson.ts';
 import { cursorParameter, formatParameter, tripParams } from '../schemas/parameters.ts';
 
 const MAX_PAGE = 1000;
@@ -35,7 +36,7 @@ export function tripTrackRoute(queries: Queries): Route {
       cursor: cursorParameter,
       format: formatParameter,
     }),
-    success: { status: 200, description: 'Positions', content: trackContent },
+    success: { status: 200, description: 'Positions', content: trackContent(lineContent) },
     errors: ['INVALID_PARAMETER', 'TRIP_NOT_FOUND'],
     async handle({ params, query: { limit, cursor, format }, identity, response }) {
       const { trip } = await tripFor(queries, identity, params.tripId);

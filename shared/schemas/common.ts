@@ -26,8 +26,10 @@ export const tripIdSchema = Type.String({
   description: 'id of a trip, a UUID',
 });
 
+export type NamedSchema = TSchema & { title: string };
+
 /** A schema of its own in the documents, by this name. */
-export const named = <Schema extends TSchema>(title: string, schema: Schema): Schema => ({
+export const named = <Schema extends TSchema>(title: string, schema: Schema): Schema & NamedSchema => ({
   ...schema,
   title,
 });

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { type ErrorCode, errorCatalogue } from '../errors.ts';
 import { type TripStatus, tripStatuses } from '../trips/status.ts';
-import { idSchema, named, noNul, orNull, timeSchema, tripIdSchema } from './common.ts';
+import { idSchema, type NamedSchema, named, noNul, orNull, timeSchema, tripIdSchema } from './common.ts';
 import { type DriverStatus, driverStatuses } from './driver-status.ts';
 
 /*
@@ -138,7 +138,7 @@ export const tripStatusMessageSchema = named(
   }),
 );
 
-const errorCode = Type.Unsafe<ErrorCode>({ type: 'string', enum: Object.keys(errorCatalogue) });
+export const errorCode = Type.Unsafe<ErrorCode>({ type: 'string', enum: Object.keys(errorCatalogue) });
 
 export const errorMessageSchema = named(
   'ErrorMessage',
@@ -174,8 +174,11 @@ export const problemSchema = named(
 export type Problem = Static<typeof problemSchema>;
 
 /** A page of a list. */
-export const pageOf = <Schema extends ReturnType<typeof named>>(schema: Schema) =>
-  Type.Object({
-    items: Type.Array(schema),
-    nextCursor: orNull(Type.String({ description: 'for the next page; null: this was the last' })),
-  });
+export const pageOf = <Schema extends NamedSchema>(schema: Schema) =>
+  named(
+    `${schema.title}Page`,
+    Type.Object({
+      items: Type.Array(schema),
+      nextCursor: orNull(Type.String({ description: 'for the next page; null: this was the last' })),
+    }),
+  );

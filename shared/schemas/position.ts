@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import type { FieldError } from '../errors.ts';
 import { compile, fieldErrors } from './ajv.ts';
+import { named } from './common.ts';
 import type { StoredPosition } from './outgoing.ts';
 import { parseIsoTime } from './time.ts';
 
@@ -8,21 +9,24 @@ const optionalNumber = (options: object, description: string) =>
   Type.Optional(Type.Unsafe<number | null>({ type: ['number', 'null'], ...options, description }));
 
 /** A position as clients send it (SPEC section 6). null counts as absent: browsers' Geolocation sends it. */
-export const positionSchema = Type.Object({
-  latitude: Type.Number({ minimum: -90, maximum: 90, description: 'degrees, WGS 84' }),
-  longitude: Type.Number({ minimum: -180, maximum: 180, description: 'degrees, WGS 84' }),
-  bearing: optionalNumber({ minimum: 0, exclusiveMaximum: 360 }, 'degrees clockwise from north'),
-  speed: optionalNumber({ minimum: 0 }, 'm/s'),
-  accuracy: optionalNumber({ minimum: 0 }, 'metres'),
-  altitude: optionalNumber({}, 'metres'),
-  battery: optionalNumber({ minimum: 0, maximum: 100 }, 'percent'),
-  recordedAt: Type.Optional(
-    Type.Unsafe<string | number | null>({
-      type: ['string', 'integer', 'null'],
-      description: 'ISO 8601 with an offset, or epoch milliseconds; by default the time of receipt',
-    }),
-  ),
-});
+export const positionSchema = named(
+  'Position',
+  Type.Object({
+    latitude: Type.Number({ minimum: -90, maximum: 90, description: 'degrees, WGS 84' }),
+    longitude: Type.Number({ minimum: -180, maximum: 180, description: 'degrees, WGS 84' }),
+    bearing: optionalNumber({ minimum: 0, exclusiveMaximum: 360 }, 'degrees clockwise from north'),
+    speed: optionalNumber({ minimum: 0 }, 'm/s'),
+    accuracy: optionalNumber({ minimum: 0 }, 'metres'),
+    altitude: optionalNumber({}, 'metres'),
+    battery: optionalNumber({ minimum: 0, maximum: 100 }, 'percent'),
+    recordedAt: Type.Optional(
+      Type.Unsafe<string | number | null>({
+        type: ['string', 'integer', 'null'],
+        description: 'ISO 8601 with an offset, or epoch milliseconds; by default the time of receipt',
+      }),
+    ),
+  }),
+);
 
 /** Backlog of a device: see topic `drivers/{driverId}/locations`. */
 export const MAX_BACKLOG_POSITIONS = 500;

@@ -1,19 +1,22 @@
 import { Type } from 'typebox';
 import type { Refusal } from '../errors.ts';
 import { compile, fieldErrors, sentence } from '../schemas/ajv.ts';
-import { instantSchema, noNul } from '../schemas/common.ts';
+import { instantSchema, named, noNul } from '../schemas/common.ts';
 import { instantOf, MAX_FUTURE_MS } from '../schemas/time.ts';
 import { type TripStatus, tripStatuses } from './status.ts';
 
 /** What is asked of a trip, over MQTT and REST alike. */
-export const transitionSchema = Type.Object({
-  status: Type.Unsafe<TripStatus>({ type: 'string', enum: [...tripStatuses] }),
-  at: Type.Optional(instantSchema('when it happened by the device')),
-  reason: Type.Optional(Type.String({ maxLength: 500, pattern: noNul })),
-  version: Type.Optional(
-    Type.Integer({ minimum: 1, description: 'only if the trip still has this version' }),
-  ),
-});
+export const transitionSchema = named(
+  'Transition',
+  Type.Object({
+    status: Type.Unsafe<TripStatus>({ type: 'string', enum: [...tripStatuses] }),
+    at: Type.Optional(instantSchema('when it happened by the device')),
+    reason: Type.Optional(Type.String({ maxLength: 500, pattern: noNul })),
+    version: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'only if the trip still has this version' }),
+    ),
+  }),
+);
 
 const validate = compile(transitionSchema);
 

@@ -66,6 +66,18 @@ describe('request ids', () => {
   });
 });
 
+describe('what is no page', () => {
+  test.each(['/health', '/openapi.json', '/v1/trips', '/v1/nothing'])(
+    '%s lets a browser that shows it load nothing',
+    async (path) => {
+      const { headers } = await get(path);
+      expect(headers.get('content-security-policy')).toMatch(/^default-src 'none';/);
+      expect(headers.get('content-security-policy')).not.toMatch(/-src (?!'none')/);
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+    },
+  );
+});
+
 describe('caching', () => {
   test.each([
     '/v1/drivers/driver-1/location',

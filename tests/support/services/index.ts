@@ -58,7 +58,7 @@ export async function startServices(given: GivenUrls): Promise<TestServices> {
     }
     await checkPostgis(postgres.service.url);
     await pingRedis(redis.service.url);
-    await installPrograms(apt);
+    await installPrograms(apt, say);
     return { databaseUrl: postgres.service.url, redisUrl: redis.service.url, stop };
   } catch (error) {
     await stop();
