@@ -27,7 +27,7 @@ export class TestCluster {
   readonly prefix = `test-${randomUUID()}`;
   readonly redisUrl = process.env.TEST_REDIS_URL ?? '';
   /** A connection beside those of the nodes. */
-  readonly redis = new Redis(this.redisUrl);
+  readonly redis = new Redis(this.redisUrl, { disconnectTimeout: 200 });
   private readonly nodes: TestNode[] = [];
   private readonly endings: (() => Promise<unknown>)[] = [];
 
