@@ -4,6 +4,7 @@ import type { Logger } from '../telemetry/log.ts';
 /** A command that takes longer has lost its server: the slowest of ours takes some milliseconds. */
 const COMMAND_TIMEOUT_MS = 2000;
 const CONNECT_TIMEOUT_MS = 2000;
+const DISCONNECT_TIMEOUT_MS = 200;
 const MAX_RECONNECT_MS = 1000;
 /** Each tries again at a time of its own: thousands that come at once would keep a server down that is just coming back. */
 const JITTER = 0.3;
@@ -45,6 +46,8 @@ export class RedisConnections {
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
       noDelay: true,
+      // Its timer would hold up the end of the process, though the connection has long gone
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       retryStrategy: (attempt) =>
         Math.min(MAX_RECONNECT_MS, 25 * 2 ** Math.min(attempt, 10)) * (1 - JITTER * Math.random()),
       ...options,

@@ -27,8 +27,19 @@ export class TestCluster {
   readonly prefix = `test-${randomUUID()}`;
   readonly redisUrl = process.env.TEST_REDIS_URL ?? '';
   /** A connection beside those of the nodes. */
-  readonly redis = new Redis(this.redisUrl);
+  readonly redis = new Redis(this.redisUrl, { disconnectTimeout: 200 });
   private readonly nodes: TestNode[] = [];
+  private readonly endings: (() => Promise<unknown>)[] = [];
+
+  /** The last one first. */
+  atEnd(end: () => Promise<unknown>): void {
+    this.endings.unshift(end);
+  }
+
+  /** Every key that this deployment has. */
+  async keys(): Promise<string[]> {
+    return (await this.redis.keys(`${this.prefix}*`)).map((key) => key.slice(this.prefix.length)).toSorted();
+  }
 
   async node(options: Partial<ClusterEmitterOptions> = {}, { waits = true } = {}): Promise<TestNode> {
     const network = await startCuttableProxy(this.redisUrl);
@@ -60,6 +71,7 @@ export class TestCluster {
   }
 
   async stop(): Promise<void> {
+    for (const end of this.endings) await end();
     for (const { emitter, connections, network } of this.nodes) {
       await new Promise<void>((resolve) => void emitter.close(resolve));
       connections.close();
