@@ -165,6 +165,7 @@ export class RedisPlaces implements Places {
       for (const some of inCalls(released))
         await Promise.all(some.map((lease) => this.releaseInRedis(lease)));
       await this.refresh(this.leases);
+      this.reach.found();
     } catch (error) {
       this.unreleased = [...released, ...this.unreleased].slice(0, MAX_UNRELEASED);
       throw error;

@@ -19,8 +19,8 @@ export type TripsOptions = {
   settings: TripSettings;
   /** When the last status message before this start was written, epoch ms. */
   lastMessageAt: number | undefined;
-  /** A driver is on a trip from now on, or is not any more. */
-  setOnTrip(driverId: string, onTrip: boolean): void;
+  /** A driver is on a trip, or is not any more, since `at` (epoch ms by the database's clock). */
+  setOnTrip(driverId: string, onTrip: boolean, at: number): void;
   /** A change has been committed and waits in the outbox. */
   wakeRelay(): void;
   log: Logger;
@@ -77,7 +77,11 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
     feed.apply(trip, place);
     options.wakeRelay();
     if (trip.driverId === null) return;
-    options.setOnTrip(trip.driverId, active.ofDriver(trip.driverId) !== undefined);
+    options.setOnTrip(
+      trip.driverId,
+      active.ofDriver(trip.driverId) !== undefined,
+      Date.parse(trip.updatedAt),
+    );
   });
 
   const window = new RestartWindow(options.lastMessageAt, Date.now());
