@@ -88,6 +88,7 @@ export class Island {
   private stepOf(driverId: string, { saidAt, onTripAt, seenAt, isClosed }: Change): Step {
     const now = Date.now();
     const record = this.presence.find(driverId);
+    const heardAt = Math.max(seenAt ?? 0, saidAt ?? 0);
     const connections = this.here.connectionsOf(driverId);
     const isClosedNow = isClosed === true && connections === 0;
     return {
@@ -101,7 +102,7 @@ export class Island {
         : { r: record.reported, ra: now - saidAt }),
       ...(record?.lost === true ? { l: true } : {}),
       ...(onTripAt === undefined ? {} : { t: record?.onTrip ?? false, ta: onTripAt }),
-      ...(seenAt === undefined ? {} : { s: Math.max(0, now - seenAt) }),
+      ...(heardAt === 0 ? {} : { s: Math.max(0, now - heardAt) }),
       a: now,
     };
   }

@@ -96,9 +96,11 @@ function steps.refresh(i, id, step)
   expire(d)
   heard(d, step.s)
   if not known then
-    d.r, d.t, d.p = step.r, step.t or false, step.p
+    d.t, d.p, d.r = step.t or false, step.p, step.r
     return finish(i, id, d, step.p and 'force' or 'quiet')
   end
+  -- Where it was restored: while it was ON_TRIP, the database did not have what it had said
+  d.r = d.r or step.r
   finish(i, id, d, isHeld and 'quiet' or back(d))
   if answers[#answers].v == step.v and not answers[#answers].mine then answers[#answers] = nil end
 end
@@ -180,7 +182,7 @@ local function look(i, id)
   if next(d.h) == nil and not d.g and not d.t and d.s < now - my.stale then
     if effective(d) ~= 'OFFLINE' then
       d.l = true
-    elseif d.k >= d.v then
+    elseif d.p == 'OFFLINE' and d.k >= d.v then
       return forget(id)
     end
   end

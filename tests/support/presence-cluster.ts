@@ -63,7 +63,7 @@ export class PresenceCluster {
     return {
       publisher: createPublisher(this.emitter, this.store),
       save: (driverId: string, status: DriverStatus, at: number) => this.stored.save(driverId, status, at),
-      log: createLogger('silent'),
+      log: createLogger(process.env.TEST_LOG ?? 'silent'),
     };
   }
 
