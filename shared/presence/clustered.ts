@@ -1,5 +1,6 @@
 import type { Liveness } from '../liveness/index.ts';
 import type { RedisConnections } from '../redis/connections.ts';
+import { DRIVER_SHARDS } from '../redis/driver-shards.ts';
 import { Reach } from '../redis/reach.ts';
 import type { DriverStatus, ReportedStatus } from '../schemas/driver-status.ts';
 import { DriversHere } from './here.ts';
@@ -26,8 +27,6 @@ export type ClusteredPresenceOptions = PresenceOptions & {
   collectMs?: number;
 };
 
-/** Not all leases at once: thousands would hold the process up. */
-const PARTS = 8;
 /** Longest that a stop waits for what is being stored and told. */
 const LAST_WORDS_MS = 2000;
 
@@ -40,7 +39,7 @@ export class ClusteredPresence implements DriverPresence {
   private readonly here = new DriversHere();
   private heard = new Map<string, number>();
   private island: Island | undefined;
-  private part = 0;
+  private nextShard = 0;
   private timers: NodeJS.Timeout[] = [];
   private readonly records: SharedRecords;
   private readonly teller: Teller;
@@ -77,7 +76,7 @@ export class ClusteredPresence implements DriverPresence {
         if (this.island === undefined) task().catch((error: unknown) => this.goAlone(error));
       }, milliseconds).unref();
     this.timers = [
-      every(Math.max(1, refreshMs / PARTS), () => this.refreshPart()),
+      every(Math.max(1, refreshMs / DRIVER_SHARDS), () => this.refreshNext()),
       every(sweepMs, () => this.sweeper.sweep()),
       every(collectMs, () => this.flush()),
     ];
@@ -208,9 +207,10 @@ export class ClusteredPresence implements DriverPresence {
     }
   }
 
-  private async refreshPart(): Promise<void> {
-    const part = this.part++ % PARTS;
-    await this.refresh((shard) => shard % PARTS === part);
+  /** One shard at a time: thousands of leases at once would hold the process up. */
+  private async refreshNext(): Promise<void> {
+    const next = this.nextShard++ % DRIVER_SHARDS;
+    await this.refresh((shard) => shard === next);
   }
 
   private async refresh(includes: (shard: number) => boolean): Promise<void> {

@@ -12,7 +12,7 @@ import { newPrefix, testRedis } from './redis.ts';
 export const times = {
   graceMs: 300,
   staleAfterMs: 60_000,
-  leaseMs: 600,
+  leaseMs: 1200,
   refreshMs: 160,
   sweepMs: 30,
   collectMs: 10,
