@@ -36,10 +36,12 @@ import { DriverTrips } from './shared/position-log/redis/driver-trips.ts';
 import { Shards } from './shared/position-log/redis/shards.ts';
 import { storedTimes } from './shared/position-log/redis/stored-times.ts';
 import { createRedisPositionLog } from './shared/position-log/redis.ts';
+import { ClusteredPresence } from './shared/presence/clustered.ts';
 import { Presence } from './shared/presence/presence.ts';
 import { RedisConnections } from './shared/redis/connections.ts';
 import { DAY_MS } from './shared/schemas/time.ts';
 import { createMemorySessionStore } from './shared/session-store/memory.ts';
+import { createRedisSessionStore } from './shared/session-store/redis.ts';
 import { createLogger, type Logger } from './shared/telemetry/log.ts';
 import { createMetrics, watchLogs } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
@@ -168,13 +170,24 @@ async function openClustered(base: Base, redisUrl: string) {
   emitter.onGap(() => {
     reload().catch((error: unknown) => log.warn({ err: error }, 'revocations could not be read again'));
   });
-  const sessionStore = createMemorySessionStore(() => metrics.dropped.inc({ reason: 'queue_full' }));
+  const sessionStore = createRedisSessionStore({
+    connections: redis,
+    emitter,
+    onDropped: () => metrics.dropped.inc({ reason: 'queue_full' }),
+    log,
+  });
   const publisher = createPublisher(emitter, sessionStore);
+  await redis.ready(READY_WITHIN_MS);
+  await emitter.joined(READY_WITHIN_MS);
+  await sessionStore.loaded(READY_WITHIN_MS);
   const connectionLog = await ConnectionWriter.start({ queries, liveness, log });
   lifecycle.started('connections', () => connectionLog.stop());
-  const presence = new Presence({
+  const presence = await ClusteredPresence.start({
+    redis,
+    liveness,
     publisher,
     save: (driverId, status, at) => setDriverStatus(queries, driverId, status, at),
+    stored: () => storedStatuses(queries),
     graceMs: config.offlineGraceMs,
     staleAfterMs: config.api.driverStaleAfterMs,
     log,
@@ -188,7 +201,7 @@ async function openClustered(base: Base, redisUrl: string) {
     shared: { driverTrips, emitter },
     // Sessions are kept: nobody has missed a message by a restart
     lastMessageAt: undefined,
-    setOnTrip: (driverId, onTrip) => presence.setOnTrip(driverId, onTrip),
+    setOnTrip: (driverId, onTrip, at) => presence.setOnTrip(driverId, onTrip, at),
     wakeRelay: control.wakeRelay,
     log,
   });
@@ -208,7 +221,6 @@ async function openClustered(base: Base, redisUrl: string) {
     log,
   });
   await redis.ready(READY_WITHIN_MS);
-  await emitter.joined(READY_WITHIN_MS);
   log.info({ redis: redis.description }, 'Redis ready');
 
   const workers = takesPart(config, 'ingest') ? await startWorkers() : undefined;
@@ -236,7 +248,7 @@ async function openClustered(base: Base, redisUrl: string) {
       queries,
       publisher,
       settings: config.admission,
-      beforePublish: (tripIds) => driverTrips.tell(queries, tripIds),
+      beforePublish: (tripIds) => trips.tellAgain(tripIds),
       metrics,
       log,
     });

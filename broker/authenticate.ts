@@ -11,6 +11,7 @@ import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { limits } from './limits.ts';
 import { type LoginRefusal, newSession, type Session, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
+import { statusWill } from './status-will.ts';
 
 export type AuthenticateOptions = {
   verifier: TokenVerifier;
@@ -92,11 +93,12 @@ export function createAuthentication(
     const labels = { transport, role: identity.role };
     metrics.connections.inc(labels);
     expiry.watch(client, identity.expiresAt);
-    if (identity.role === 'DRIVER') presence.connected(identity.sub);
+    const will = statusWill(client, identity);
+    if (identity.role === 'DRIVER') presence.connected(identity.sub, will);
     client.conn.once('close', () => {
       release();
       expiry.forget(client);
-      if (identity.role === 'DRIVER') presence.disconnected(identity.sub);
+      if (identity.role === 'DRIVER') presence.disconnected(identity.sub, will);
       metrics.connections.dec(labels);
       const ended = client._disconnected ? 'DISCONNECTED' : 'LOST';
       connectionLog.closed(session.connectionId, Date.now(), session.closeReason ?? ended);

@@ -74,6 +74,8 @@ export type SessionClient = Client & {
   transport?: Transport;
   remoteAddress?: string;
   will: unknown;
+  /** The will of a CONNECT that is not let in yet. */
+  _will?: { topic: string; payload: Buffer | string } | null;
   /** It said DISCONNECT. */
   _disconnected: boolean;
   connackSent: boolean;

@@ -18,8 +18,6 @@ export type RedisPlacesOptions = {
 
 type Lease = Placed & { openedAt: number; key: string };
 
-/** Not all leases at once: thousands would hold the process up. */
-const PARTS = 8;
 /** Given back while Redis was away; beyond, the rest ends with its leases. */
 const MAX_UNRELEASED = 50_000;
 
@@ -33,7 +31,7 @@ export class RedisPlaces implements Places {
   private readonly bySub = new Map<string, Set<Lease>>();
   private unreleased: Lease[] = [];
   private readonly listeners: ((connectionId: string, loss: PlaceLoss) => void)[] = [];
-  private part = 0;
+  private nextShard = 0;
   private readonly timer: NodeJS.Timeout;
   private readonly reach: Reach;
   private readonly scripts: { take: Script; release: Script; refresh: Script };
@@ -51,7 +49,7 @@ export class RedisPlaces implements Places {
       refresh: defineScript(connection, 'refreshPlaces', REFRESH_PLACES),
     };
     this.reach = new Reach({ purpose: 'places', reconcile: () => this.reconcile(), log });
-    this.timer = setInterval(() => this.refreshPart(), Math.max(1, refreshMs / PARTS));
+    this.timer = setInterval(() => this.refreshNext(), Math.max(1, refreshMs / DRIVER_SHARDS));
     this.timer.unref();
   }
 
@@ -128,11 +126,11 @@ export class RedisPlaces implements Places {
     if (this.unreleased.length < MAX_UNRELEASED) this.unreleased.push(lease);
   }
 
-  private refreshPart(): void {
+  /** One shard at a time: thousands of leases at once would hold the process up. */
+  private refreshNext(): void {
     if (!this.reach.isThere) return;
-    const part = this.part++ % PARTS;
-    const shards = this.leases.filter((_, shard) => shard % PARTS === part);
-    this.refresh(shards).catch((error: unknown) => this.reach.lost(error));
+    const shard = this.leases[this.nextShard++ % DRIVER_SHARDS] ?? new Set();
+    this.refresh([shard]).catch((error: unknown) => this.reach.lost(error));
   }
 
   private async refresh(shards: readonly ReadonlySet<Lease>[]): Promise<void> {
@@ -165,6 +163,7 @@ export class RedisPlaces implements Places {
       for (const some of inCalls(released))
         await Promise.all(some.map((lease) => this.releaseInRedis(lease)));
       await this.refresh(this.leases);
+      this.reach.found();
     } catch (error) {
       this.unreleased = [...released, ...this.unreleased].slice(0, MAX_UNRELEASED);
       throw error;

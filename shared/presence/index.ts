@@ -10,8 +10,10 @@ export type DriverPresence = {
   report(driverId: string, status: ReportedStatus, at: number): Promise<DriverStatus>;
   /** The last will of a connection that was lost. */
   lastWill(driverId: string, status: ReportedStatus, at: number): Promise<void>;
-  connected(driverId: string): void;
-  disconnected(driverId: string): void;
+  /** `will`: the status that the connection leaves when it is lost. Should its whole process be lost, the others see to it. */
+  connected(driverId: string, will?: ReportedStatus): void;
+  /** The connection with this will has been closed. */
+  disconnected(driverId: string, will?: ReportedStatus): void;
   /** A position came, by whatever way. */
   seen(driverId: string, at: number): void;
 };

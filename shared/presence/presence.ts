@@ -109,6 +109,17 @@ export class Presence implements DriverPresence {
     if (record.lost || record.published === undefined) this.setLost(driverId, record, false);
   }
 
+  /** Takes over a driver as it was known elsewhere. One without a connection has just lost its last. */
+  adopt(driverId: string, record: DriverRecord): void {
+    this.drivers.set(driverId, record);
+    if (record.connections === 0 && record.published !== undefined) this.startGrace(driverId, record);
+  }
+
+  /** What is known of a driver. undefined: nothing. */
+  find(driverId: string): Readonly<DriverRecord> | undefined {
+    return this.drivers.get(driverId);
+  }
+
   /** A trip of this driver has become active, or has ended. */
   setOnTrip(driverId: string, onTrip: boolean): void {
     // A driver that is only named in a booking may never be heard of

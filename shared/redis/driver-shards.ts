@@ -26,8 +26,8 @@ export function byShard<T>(things: Iterable<T>, driverOf: (thing: T) => string):
   return shards;
 }
 
-/** So that no script holds Redis, nor its making this process, for longer than a millisecond or two. */
-const MAX_IN_ONE_CALL = 200;
+/** So that no script holds Redis, nor its making this process, for longer than a millisecond or so (10 µs each). */
+const MAX_IN_ONE_CALL = 100;
 
 export function* inCalls<T>(things: readonly T[]): Generator<T[]> {
   for (let from = 0; from < things.length; from += MAX_IN_ONE_CALL)

@@ -5,7 +5,7 @@ const TRY_AGAIN_MS = 1000;
 export type ReachOptions = {
   /** What the log calls it. */
   purpose: string;
-  /** Called again and again while Redis is away, until it resolves: brings Redis up to what has happened meanwhile. */
+  /** Called again and again while Redis is away, until it resolves: brings Redis up to what has happened meanwhile, and calls `found`. */
   reconcile(): Promise<void>;
   log: Logger;
 };
@@ -36,6 +36,11 @@ export class Reach {
     this.tryLater();
   }
 
+  /** Redis is back, and knows of everything. */
+  found(): void {
+    this.away = false;
+  }
+
   stop(): void {
     this.stopped = true;
     clearTimeout(this.timer);
@@ -45,10 +50,7 @@ export class Reach {
     if (this.stopped) return;
     this.timer = setTimeout(() => {
       this.options.reconcile().then(
-        () => {
-          this.away = false;
-          this.options.log.info({ purpose: this.options.purpose }, 'Redis is back, and up to date');
-        },
+        () => this.options.log.info({ purpose: this.options.purpose }, 'Redis is back, and up to date'),
         (error: unknown) => {
           this.options.log.debug({ err: error, purpose: this.options.purpose }, 'still without Redis');
           this.tryLater();

@@ -12,7 +12,7 @@ import { PositionFeed } from './position-feed.ts';
 import { RestartWindow } from './restart-window.ts';
 import { currentPositions } from './sql/current-positions.ts';
 import { findFollowStates } from './sql/find-follow-states.ts';
-import { findActiveTrips } from './sql/find-trip.ts';
+import { findActiveTrips, findTrips } from './sql/find-trip.ts';
 import { hasEnded, isActive } from './status.ts';
 import { TripStore } from './store.ts';
 import type { Trip, TripStatusMessage } from './trip.ts';
@@ -25,8 +25,8 @@ export type TripsOptions = {
   shared: { driverTrips: SharedDriverTrips; emitter: Emitter } | undefined;
   /** When the last status message before this start was written, epoch ms. */
   lastMessageAt: number | undefined;
-  /** A driver is on a trip from now on, or is not any more. */
-  setOnTrip(driverId: string, onTrip: boolean): void;
+  /** A driver is on a trip, or is not any more, since `at` (epoch ms by the database's clock). */
+  setOnTrip(driverId: string, onTrip: boolean, at: number): void;
   /** A change has been committed and waits in the outbox. */
   wakeRelay(): void;
   log: Logger;
@@ -38,6 +38,8 @@ export type Trips = {
   active: ActiveTrips;
   feed: PositionFeed;
   followStates: FollowStates;
+  /** Once more, of trips that have changed: whoever committed it may not have come to that. */
+  tellAgain(tripIds: readonly string[]): Promise<void>;
   /** The last location message of a trip's driver; undefined: none is known, or the trip is not under way. Does not reject. */
   locationSnapshot(driverId: string, tripId: string): Buffer | undefined | Promise<Buffer | undefined>;
   stop(): void;
@@ -87,14 +89,17 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
       log.debug({ err: error, tripId: trip.id }, 'a change of a trip is left to the relay to tell');
     }
   };
+  const setOnTrip = ({ driverId, enRouteAt, status, updatedAt }: Trip) => {
+    // One that was never under way says nothing of where its driver is
+    if (driverId !== null && enRouteAt !== null)
+      options.setOnTrip(driverId, isActive(status), Date.parse(updatedAt));
+  };
   store.onCommitted(async (trip, place) => {
     if (shared === undefined) active.apply(trip);
     else await tellOthers(trip);
     feed.apply(trip, place);
     options.wakeRelay();
-    // One that was never under way says nothing of where its driver is
-    if (trip.driverId !== null && trip.enRouteAt !== null)
-      options.setOnTrip(trip.driverId, isActive(trip.status));
+    setOnTrip(trip);
   });
   shared?.emitter.on('trips/+/status', (message, done) => {
     const { tripId, driverId, status } = JSON.parse(message.payload.toString()) as TripStatusMessage;
@@ -116,6 +121,12 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
     store,
     active,
     feed,
+    async tellAgain(tripIds) {
+      for (const trip of await findTrips(queries, tripIds)) {
+        await shared?.driverTrips.apply(trip);
+        setOnTrip(trip);
+      }
+    },
     followStates: {
       find: (tripIds) => findFollowStates(queries, tripIds, window.since(Date.now())),
       afterRestart: () => window.since(Date.now()) !== undefined,

@@ -12,7 +12,7 @@ import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-prox
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually, newPrefix, testRedis } from '../support/redis.ts';
 
-const GONE_AFTER_MS = 800;
+const GONE_AFTER_MS = 1500;
 const HEARTBEAT_MS = 150;
 const LOOK_EVERY_MS = 200;
 const log = createLogger('silent');

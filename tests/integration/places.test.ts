@@ -7,7 +7,7 @@ import { createLogger } from '../../shared/telemetry/log.ts';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.ts';
 import { eventually, newPrefix, testRedis } from '../support/redis.ts';
 
-const LEASE_MS = 600;
+const LEASE_MS = 1200;
 const REFRESH_MS = 160;
 const MAX = 3;
 
@@ -52,7 +52,7 @@ const connection = (sub: string, client: string, connectionId: string = randomUU
   connectionId,
 });
 
-const settled = () => new Promise((resolve) => setTimeout(resolve, 100));
+const settled = () => new Promise((resolve) => setTimeout(resolve, 300));
 
 test('one hundred that ask three brokers at once get three places, and so again when those are free', async () => {
   const processes = await Promise.all([startProcess(), startProcess(), startProcess()]);

@@ -3,7 +3,7 @@ import type { Queries } from '../../database/index.ts';
 import type { ActiveTrip } from '../../trips/active-trips.ts';
 import { activeTripOf, partBeganAt } from '../../trips/active-trips.ts';
 import type { SharedDriverTrips } from '../../trips/driver-trips.ts';
-import { findActiveTrips, findTrips } from '../../trips/sql/find-trip.ts';
+import { findActiveTrips } from '../../trips/sql/find-trip.ts';
 import type { Trip } from '../../trips/trip.ts';
 import type { LoggedPosition } from '../index.ts';
 import { parseRow, positionOf } from './entry.ts';
@@ -53,11 +53,6 @@ export class DriverTrips implements SharedDriverTrips {
       this.rememberMs,
     );
     return changed === 1;
-  }
-
-  /** Tells once more of trips that have changed: whoever committed it may not have come to that. */
-  async tell(queries: Queries, tripIds: readonly string[]): Promise<void> {
-    for (const trip of await findTrips(queries, tripIds)) await this.apply(trip);
   }
 
   /** Tells of all trips that are under way: Redis may have lost them. */

@@ -1,0 +1,289 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { DriverStatus, ReportedStatus } from '../../shared/schemas/driver-status.ts';
+import { PresenceCluster, type TestProcess, times } from '../support/presence-cluster.ts';
+import { eventually } from '../support/redis.ts';
+
+let cluster: PresenceCluster;
+let one: TestProcess;
+let two: TestProcess;
+
+beforeEach(async () => {
+  cluster = new PresenceCluster();
+  [one, two] = [await cluster.process(), await cluster.process()];
+});
+afterEach(() => cluster.end());
+
+const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const longEnough = () => wait(times.leaseMs + times.graceMs + 200);
+const say = ({ presence }: TestProcess, status: ReportedStatus, driverId = 'bob') =>
+  presence.report(driverId, status, Date.now());
+const becomes = (status: DriverStatus, driverId = 'bob', withinMs = 3000) =>
+  eventually(
+    () => cluster.of(driverId),
+    ({ told, stored }) => told === status && stored === status,
+    withinMs,
+  );
+const is = (status: DriverStatus, driverId = 'bob') =>
+  expect(cluster.of(driverId)).toEqual({ told: status, stored: status });
+
+describe('a driver', () => {
+  test('is what it said last, whichever broker it told', async () => {
+    for (const [process, status] of [
+      [one, 'BUSY'],
+      [two, 'ONLINE'],
+      [two, 'OFFLINE'],
+      [one, 'BUSY'],
+    ] as const) {
+      expect(await say(process, status)).toBe(status);
+      is(status);
+      expect(await cluster.retainedOf('bob')).toBe(status);
+    }
+  });
+
+  test('who sends positions and never said anything is ONLINE, told once', async () => {
+    for (const { presence } of [one, two]) presence.seen('bob', Date.now());
+    await becomes('ONLINE');
+    await wait(200);
+    expect(cluster.toldOf('bob')).toEqual(['ONLINE']);
+  });
+
+  test('who only listens is nothing at all', async () => {
+    one.presence.connected('bob');
+    two.presence.connected('bob');
+    await wait(times.leaseMs * 2);
+    one.presence.disconnected('bob');
+    two.presence.disconnected('bob');
+    await longEnough();
+    expect(cluster.of('bob')).toEqual({ told: undefined, stored: undefined });
+  });
+
+  test('without a connection counts as long as a position would', async () => {
+    const { presence } = await cluster.process(undefined, { staleAfterMs: 400 });
+    one.crash();
+    two.crash();
+    await presence.report('bob', 'BUSY', Date.now());
+    for (let count = 0; count < 8; count++) {
+      await wait(100);
+      presence.seen('bob', Date.now());
+    }
+    is('BUSY');
+    await becomes('OFFLINE');
+    presence.seen('bob', Date.now());
+    await becomes('BUSY');
+  });
+});
+
+describe('a connection that is lost', () => {
+  test('is nothing while there is one on another broker, also with a will', async () => {
+    one.presence.connected('bob', 'OFFLINE');
+    two.presence.connected('bob', 'OFFLINE');
+    await say(one, 'BUSY');
+    await one.presence.lastWill('bob', 'OFFLINE', Date.now());
+    one.presence.disconnected('bob', 'OFFLINE');
+    await longEnough();
+    expect(cluster.toldOf('bob')).toEqual(['BUSY']);
+    two.presence.disconnected('bob', 'OFFLINE');
+    await becomes('OFFLINE');
+  });
+
+  test('makes it OFFLINE after the grace time, and what it said counts again on another broker', async () => {
+    one.presence.connected('bob');
+    await say(one, 'BUSY');
+    const before = Date.now();
+    one.presence.disconnected('bob');
+    await becomes('OFFLINE');
+    expect(Date.now() - before).toBeGreaterThanOrEqual(times.graceMs - 5);
+    two.presence.connected('bob');
+    await becomes('BUSY');
+    await longEnough();
+    expect(cluster.toldOf('bob')).toEqual(['BUSY', 'OFFLINE', 'BUSY']);
+  });
+
+  test('is forgotten when it is back on another broker within the grace time', async () => {
+    one.presence.connected('bob');
+    await say(one, 'BUSY');
+    one.presence.disconnected('bob');
+    await wait(times.graceMs / 2);
+    two.presence.connected('bob');
+    await longEnough();
+    expect(cluster.toldOf('bob')).toEqual(['BUSY']);
+  });
+
+  test('does not count when the driver was heard of by another process since', async () => {
+    one.presence.connected('bob');
+    await say(one, 'BUSY');
+    one.presence.disconnected('bob');
+    await wait(times.graceMs / 2);
+    two.presence.seen('bob', Date.now());
+    await longEnough();
+    expect(cluster.toldOf('bob')).toEqual(['BUSY']);
+  });
+
+  test('with a will makes it OFFLINE at once; a position anywhere brings it back', async () => {
+    one.presence.connected('bob', 'OFFLINE');
+    await say(one, 'BUSY');
+    await one.presence.lastWill('bob', 'OFFLINE', Date.now());
+    one.presence.disconnected('bob', 'OFFLINE');
+    is('OFFLINE');
+    two.presence.seen('bob', Date.now());
+    await becomes('BUSY');
+  });
+});
+
+describe('on a trip', () => {
+  test('it is ON_TRIP whatever it says and wherever, and then what it said last', async () => {
+    await say(one, 'ONLINE');
+    two.presence.setOnTrip('bob', true, 1000);
+    await becomes('ON_TRIP');
+    expect(await say(one, 'BUSY')).toBe('ON_TRIP');
+    is('ON_TRIP');
+    one.presence.setOnTrip('bob', false, 2000);
+    await becomes('BUSY');
+  });
+
+  test('it is off it when the end was told before the beginning', async () => {
+    await say(one, 'ONLINE');
+    one.presence.setOnTrip('bob', false, 2000);
+    two.presence.setOnTrip('bob', true, 1000);
+    await wait(200);
+    expect(cluster.toldOf('bob')).toEqual(['ONLINE']);
+  });
+
+  test('it stays ON_TRIP though its whole broker is lost, and is OFFLINE afterwards', async () => {
+    one.presence.connected('bob');
+    await say(one, 'ONLINE');
+    two.presence.setOnTrip('bob', true, 1000);
+    await becomes('ON_TRIP');
+    one.crash();
+    await longEnough();
+    is('ON_TRIP');
+    two.presence.setOnTrip('bob', false, 2000);
+    await becomes('OFFLINE');
+  });
+});
+
+describe('when a broker dies', () => {
+  test('its drivers are OFFLINE soon, told once by whoever is left, and nobody else is', async () => {
+    const three = await cluster.process();
+    const drivers = Array.from({ length: 60 }, (_, index) => `driver-${index}`);
+    for (const driver of drivers) {
+      one.presence.connected(driver);
+      await say(one, 'BUSY', driver);
+    }
+    two.presence.connected('safe');
+    await say(two, 'BUSY', 'safe');
+    await longEnough();
+    expect(drivers.filter((driver) => cluster.of(driver).told !== 'BUSY')).toEqual([]);
+    const before = Date.now();
+    one.crash();
+    for (const driver of drivers) await becomes('OFFLINE', driver);
+    expect(Date.now() - before).toBeLessThan(times.leaseMs + times.graceMs + 600);
+    await wait(300);
+    expect(drivers.filter((driver) => cluster.toldOf(driver).join() !== 'BUSY,OFFLINE')).toEqual([]);
+    expect(cluster.toldOf('safe')).toEqual(['BUSY']);
+    three.crash();
+  });
+
+  test('a driver who is back on another one in time is there all the time', async () => {
+    one.presence.connected('bob', 'OFFLINE');
+    await say(one, 'BUSY');
+    one.crash();
+    await wait(times.graceMs - 100);
+    two.presence.connected('bob', 'OFFLINE');
+    await longEnough();
+    expect(cluster.toldOf('bob')).toEqual(['BUSY']);
+  });
+
+  test('the wills that were left there take effect, once', async () => {
+    const three = await cluster.process();
+    for (const [driver, will] of [
+      ['off', 'OFFLINE'],
+      ['busy', 'BUSY'],
+      ['none', undefined],
+    ] as const) {
+      one.presence.connected(driver, will);
+      await say(one, 'ONLINE', driver);
+    }
+    one.crash();
+    for (const driver of ['off', 'busy', 'none']) await becomes('OFFLINE', driver);
+    await longEnough();
+    expect(cluster.toldOf('off')).toEqual(['ONLINE', 'OFFLINE']);
+    // By then its grace time is over as well
+    expect(cluster.toldOf('busy')).toEqual(['ONLINE', 'OFFLINE']);
+    expect(cluster.toldOf('none')).toEqual(['ONLINE', 'OFFLINE']);
+    // And what it was left with is what counts when it is back
+    three.presence.seen('busy', Date.now());
+    await becomes('BUSY', 'busy');
+  });
+
+  test('a driver who sends on over REST is not lost with it', async () => {
+    one.presence.connected('bob', 'OFFLINE');
+    await say(one, 'BUSY');
+    one.crash();
+    const end = Date.now() + times.leaseMs + times.graceMs + 400;
+    while (Date.now() < end) {
+      two.presence.seen('bob', Date.now());
+      await wait(20);
+    }
+    expect(cluster.toldOf('bob')).toEqual(['BUSY']);
+  });
+});
+
+describe('when two processes change a driver at once', () => {
+  test('the last that is told is what is stored and retained, however slow the database is', async () => {
+    cluster.stored.slow = 15;
+    const statuses = ['ONLINE', 'BUSY', 'OFFLINE'] as const;
+    await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        await wait(Math.random() * 100);
+        const status = statuses[index % 3] ?? 'BUSY';
+        await say(index % 2 === 0 ? one : two, status);
+      }),
+    );
+    cluster.stored.slow = 0;
+    const last = await say(one, 'BUSY');
+    await becomes(last);
+    await wait(300);
+    is('BUSY');
+    expect(await cluster.retainedOf('bob')).toBe('BUSY');
+  });
+});
+
+describe('while the database is away', () => {
+  test('a status message fails, so that it can be sent again', async () => {
+    cluster.stored.away = true;
+    await expect(say(one, 'BUSY')).rejects.toThrow('away');
+    expect(cluster.toldOf('bob')).toEqual([]);
+    cluster.stored.away = false;
+    await say(two, 'ONLINE');
+    is('ONLINE');
+  });
+
+  test('what nobody sends again is stored and told once it is back, also when its process has died', async () => {
+    one.presence.connected('bob');
+    await say(one, 'BUSY');
+    cluster.stored.away = true;
+    two.presence.setOnTrip('bob', true, 1000);
+    await wait(300);
+    two.crash();
+    expect(cluster.toldOf('bob')).toEqual(['BUSY']);
+    cluster.stored.away = false;
+    await becomes('ON_TRIP', 'bob', 15_000);
+    const { saves } = cluster.stored;
+    await wait(3000);
+    expect(cluster.stored.saves).toBe(saves);
+  });
+});
+
+test('nothing is left in Redis of drivers who are long gone', async () => {
+  const { presence } = await cluster.process(undefined, { staleAfterMs: 100 });
+  one.crash();
+  two.crash();
+  for (let index = 0; index < 300; index++) presence.seen(`driver-${index}`, Date.now());
+  await becomes('OFFLINE', 'driver-299', 5000);
+  const left = await eventually(
+    () => cluster.recordsLeft(),
+    (count) => count === 0,
+  );
+  expect(left).toBe(0);
+});
