@@ -33,7 +33,8 @@ export type Platform = {
   kill(): Promise<void>;
 };
 
-type ReadyLine = { msg?: string; mqtt: { mqtt: number; ws: number }; api: number; metrics: number };
+/** Of a process of one role: with the ports of that role alone. */
+type ReadyLine = { msg?: string; mqtt?: { mqtt: number; ws: number }; api?: number; metrics: number };
 
 /**
  * With TEST_OVER_REDIS set, what is said of one process alone is held against one that has its log, messages and sessions in Redis: a
@@ -79,7 +80,7 @@ export async function startPlatform(env: Record<string, string>): Promise<Platfo
   });
   const line = await Promise.race([ready, early]);
   early.catch(() => undefined);
-  const ports: Ports = { ...line.mqtt, api: line.api, metrics: line.metrics };
+  const ports: Ports = { mqtt: 0, ws: 0, ...line.mqtt, api: line.api ?? 0, metrics: line.metrics };
   return {
     ports,
     urls: {
