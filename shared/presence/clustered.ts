@@ -161,10 +161,7 @@ export class ClusteredPresence implements DriverPresence {
   async stop(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
     const end = Date.now() + LAST_WORDS_MS;
-    if (this.island === undefined)
-      await this.flush().catch((error: unknown) =>
-        this.options.log.debug({ err: error }, 'positions not told of'),
-      );
+    if (this.island === undefined) await this.flush();
     while (this.teller.busy > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
     this.reach.stop();
     this.island?.stop();
