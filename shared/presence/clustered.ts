@@ -23,6 +23,8 @@ export type ClusteredPresenceOptions = PresenceOptions & {
   refreshMs?: number;
   /** ms between two looks for what is over: leases, grace times. Default: 1 s. */
   sweepMs?: number;
+  /** Longest (ms) that one process keeps a status for itself to tell. Default: 10 s, when the database has answered, or is away. */
+  tellMs?: number;
   /** ms for which what was heard of drivers is collected. Default: 250. */
   collectMs?: number;
 };
@@ -49,13 +51,14 @@ export class ClusteredPresence implements DriverPresence {
 
   private constructor(options: ClusteredPresenceOptions) {
     const { redis, liveness, graceMs, staleAfterMs, log } = options;
-    const { leaseMs = 25_000, refreshMs = 8000, sweepMs = 1000 } = options;
+    const { leaseMs = 25_000, refreshMs = 8000, sweepMs = 1000, tellMs = 10_000 } = options;
     this.options = options;
     this.records = new SharedRecords(redis, liveness.processId, {
       grace: graceMs,
       stale: staleAfterMs,
       lease: leaseMs,
       refresh: refreshMs,
+      tell: tellMs,
     });
     this.teller = new Teller(this.records, options);
     this.sweeper = new Sweeper({
@@ -158,10 +161,7 @@ export class ClusteredPresence implements DriverPresence {
   async stop(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
     const end = Date.now() + LAST_WORDS_MS;
-    if (this.island === undefined)
-      await this.flush().catch((error: unknown) =>
-        this.options.log.debug({ err: error }, 'positions not told of'),
-      );
+    if (this.island === undefined) await this.flush();
     while (this.teller.busy > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
     this.reach.stop();
     this.island?.stop();

@@ -11,6 +11,7 @@ export type RecordTimes = {
   stale: number;
   lease: number;
   refresh: number;
+  tell: number;
 };
 
 /** One step of one driver (`d`), as the script takes it. `s`, `ra`: ms ago. */
@@ -83,8 +84,6 @@ type RawAnswer = {
   p?: DriverStatus;
 };
 
-/** Longest that one process keeps a status to tell for itself: the database, and Redis, have answered by then, or are away. */
-const TELL_MS = 10_000;
 /** What could not be told is tried again by whoever is alive. */
 const RETRY_MS = 2000;
 /**
@@ -111,7 +110,6 @@ export class SharedRecords {
     this.settings = JSON.stringify({
       ...times,
       process: processId,
-      tell: TELL_MS,
       retry: RETRY_MS,
       idle: Math.min(IDLE_MS, times.stale),
       calm: Math.min(CALM_MS, times.stale / 10, (times.lease - times.refresh) / 4),

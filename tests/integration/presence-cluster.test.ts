@@ -249,6 +249,37 @@ describe('when two processes change a driver at once', () => {
   });
 });
 
+describe('a process that stands still while it tells', () => {
+  test('and goes on after a newer status was told elsewhere, has that one told again: the last is the newest', async () => {
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const slow = await cluster.process(undefined, { tellMs: 200, gate });
+    const said = say(slow, 'BUSY');
+    await wait(300);
+    expect(await say(one, 'ONLINE')).toBe('ONLINE');
+    is('ONLINE');
+    open();
+    await said;
+    await eventually(
+      () => cluster.toldOf('bob'),
+      (told) => told.join() === 'ONLINE,BUSY,ONLINE',
+    );
+    await wait(300);
+    is('ONLINE');
+    expect(await cluster.retainedOf('bob')).toBe('ONLINE');
+  });
+
+  test('and never goes on is stood in for', async () => {
+    const stuck = await cluster.process(undefined, { tellMs: 200, gate: new Promise(() => {}) });
+    void say(stuck, 'BUSY');
+    await becomes('BUSY');
+    expect(cluster.toldOf('bob')).toEqual(['BUSY']);
+    expect(await cluster.retainedOf('bob')).toBe('BUSY');
+  });
+});
+
 describe('while the database is away', () => {
   test('a status message fails, so that it can be sent again', async () => {
     cluster.stored.away = true;

@@ -1,6 +1,6 @@
 import { createMemoryEmitter } from '../../shared/emitter/memory.ts';
 import { newProcessId } from '../../shared/liveness/process-id.ts';
-import { createPublisher } from '../../shared/messages/publisher.ts';
+import { createPublisher, type Publisher } from '../../shared/messages/publisher.ts';
 import { ClusteredPresence } from '../../shared/presence/clustered.ts';
 import { Presence, type StoredPresence } from '../../shared/presence/presence.ts';
 import { untilReady } from '../../shared/redis/connections.ts';
@@ -67,10 +67,23 @@ export class PresenceCluster {
     };
   }
 
-  async process(url?: string, other: Partial<typeof times> = {}): Promise<TestProcess> {
+  /** `gate`: what this process tells goes out only when it has settled. */
+  async process(
+    url?: string,
+    { gate, ...other }: Partial<typeof times> & { tellMs?: number; gate?: Promise<void> } = {},
+  ): Promise<TestProcess> {
+    const common = this.common();
+    const publisher: Publisher = {
+      ...common.publisher,
+      async notify(message) {
+        await gate;
+        await common.publisher.notify(message);
+      },
+    };
     const redis = testRedis(this.prefix, url);
     const presence = await ClusteredPresence.start({
-      ...this.common(),
+      ...common,
+      publisher,
       ...times,
       ...other,
       redis,
