@@ -87,6 +87,7 @@ async function openDatabase(config: Config, log: Logger, end: (status: number) =
 /** What the rooms share, for one process alone: in memory, and what is admitted is committed by the process itself. */
 async function openAlone({ config, log, lifecycle, metrics, queries }: Base) {
   const emitter = createMemoryEmitter();
+  lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
   const control = createControl(emitter);
   const sessionStore = createMemorySessionStore(() => metrics.dropped.inc({ reason: 'queue_full' }));
   const publisher = createPublisher(emitter, sessionStore);
@@ -163,6 +164,7 @@ async function openClustered(base: Base, redisUrl: string) {
     log,
     onDropped: (count) => metrics.dropped.inc({ reason: 'emitter' }, count),
   });
+  lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
   const control = createControl(emitter);
   const reload = async () => {
     for (const revocation of await loadRevocations(queries)) revocations.add(revocation);
@@ -176,6 +178,7 @@ async function openClustered(base: Base, redisUrl: string) {
     onDropped: () => metrics.dropped.inc({ reason: 'queue_full' }),
     log,
   });
+  lifecycle.started('session store', () => sessionStore.destroy());
   const publisher = createPublisher(emitter, sessionStore);
   await redis.ready(READY_WITHIN_MS);
   await emitter.joined(READY_WITHIN_MS);

@@ -18,6 +18,7 @@ import { createAuthentication } from './authenticate.ts';
 import { obeyControl } from './control.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
+import { letGoInGroups } from './let-go.ts';
 import { limits } from './limits.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
 import { limitPacketSize } from './packet-size.ts';
@@ -67,6 +68,14 @@ export type RunningBroker = {
 const LAST_WRITES_MS = 100;
 const CLOSE_TIMEOUT_MS = 2000;
 
+/** Aedes closes its emitter when it is closed itself. Ours has others to serve, who come to their end later. */
+const outliving = (emitter: Emitter): Emitter => ({
+  on: emitter.on.bind(emitter),
+  removeListener: emitter.removeListener.bind(emitter),
+  emit: emitter.emit.bind(emitter),
+  close: (done) => done(),
+});
+
 export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
   const { host, settings, emitter, sessionStore, metrics, log } = options;
   const expiry = new SessionExpiry((client) => {
@@ -78,7 +87,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   repairQueues(sessionStore);
   const watch = new TripWatch(options.followStates);
   const broker = await FleetBroker.start({
-    mq: emitter,
+    mq: outliving(emitter),
     persistence: sessionStore,
     connectTimeout: limits.connectTimeoutMs,
     drainTimeout: limits.drainTimeoutMs,
@@ -127,6 +136,11 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     if (client.session !== undefined) client.session.closeReason ??= 'SERVER_STOPPED';
   };
 
+  const pauseAndLetGo = (client: SessionClient & { pause(): void }) => {
+    client.pause();
+    letGo(client);
+  };
+
   return {
     ports: listeners.ports,
     isListening: () => listening,
@@ -134,11 +148,9 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
       listening = false;
       listeners.close();
       expiry.stop();
+      await letGoInGroups(everyClient(), pauseAndLetGo);
       // Before the drain: it closes whoever it can't acknowledge
-      for (const client of everyClient()) {
-        client.pause();
-        letGo(client);
-      }
+      everyClient().forEach(pauseAndLetGo);
       await drain();
       await new Promise((resolve) => setTimeout(resolve, LAST_WRITES_MS));
       // Those whose login was under way
