@@ -51,6 +51,8 @@ import { startTrips } from './shared/trips/trips.ts';
 import { welcome } from './shared/welcome.ts';
 
 const DRAIN_MS = 10_000;
+/** A message that tells of a revocation may be lost, and nobody notice. */
+const REVOCATIONS_EVERY_MS = 10_000;
 /** So long a start waits for Redis. */
 const READY_WITHIN_MS = 10_000;
 
@@ -85,10 +87,11 @@ async function openDatabase(config: Config, log: Logger, end: (status: number) =
 }
 
 /** What the rooms share, for one process alone: in memory, and what is admitted is committed by the process itself. */
-async function openAlone({ config, log, lifecycle, metrics, queries }: Base) {
+async function openAlone({ config, log, lifecycle, metrics, queries, revocations }: Base) {
   const emitter = createMemoryEmitter();
   lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
   const control = createControl(emitter);
+  control.onRevoke((revocation) => revocations.add(revocation));
   const sessionStore = createMemorySessionStore(() => metrics.dropped.inc({ reason: 'queue_full' }));
   const publisher = createPublisher(emitter, sessionStore);
   // Before the relay starts, and writes some itself
@@ -166,12 +169,15 @@ async function openClustered(base: Base, redisUrl: string) {
   });
   lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
   const control = createControl(emitter);
+  control.onRevoke((revocation) => revocations.add(revocation));
   const reload = async () => {
     for (const revocation of await loadRevocations(queries)) revocations.add(revocation);
   };
-  emitter.onGap(() => {
-    reload().catch((error: unknown) => log.warn({ err: error }, 'revocations could not be read again'));
-  });
+  const reloadSafely = () =>
+    void reload().catch((error: unknown) => log.warn({ err: error }, 'revocations could not be read again'));
+  emitter.onGap(reloadSafely);
+  const reloading = setInterval(reloadSafely, REVOCATIONS_EVERY_MS);
+  lifecycle.started('revocations', () => clearInterval(reloading));
   const sessionStore = createRedisSessionStore({
     connections: redis,
     emitter,

@@ -25,7 +25,7 @@ export type ApiOptions = {
   signer: TokenSigner;
   queries: Queries;
   control: Control;
-  revocations: Pick<Revocations, 'covers'>;
+  revocations: Pick<Revocations, 'covers' | 'onAdded'>;
   emitter: Emitter;
   publisher: Publisher;
   connectionLog: ConnectionLog;

@@ -7,7 +7,7 @@ import type { SessionClient } from './session.ts';
 
 export type Closers = {
   control: Control;
-  revocations: Pick<Revocations, 'covers'>;
+  revocations: Pick<Revocations, 'covers' | 'onAdded'>;
   places: Pick<Places, 'onLost'>;
 };
 
@@ -24,7 +24,7 @@ export function obeyControl(broker: FleetBroker, { control, revocations, places 
     closeWhere(({ session }) => session?.connectionId === id, 'CLOSED_BY_OPERATOR'),
   );
   places.onLost((id, loss) => closeWhere(({ session }) => session?.connectionId === id, loss));
-  control.onRevoke(() =>
+  revocations.onAdded(() =>
     closeWhere(({ session }) => session !== undefined && revocations.covers(session.identity), 'REVOKED'),
   );
 }

@@ -41,7 +41,7 @@ export type BrokerOptions = {
   places: Places;
   connectionLog: ConnectionLog;
   control: Control;
-  revocations: Pick<Revocations, 'covers'>;
+  revocations: Pick<Revocations, 'covers' | 'onAdded'>;
   transitions: TransitionDoor;
   followStates: FollowStates;
   /** Messages may have been lost on their way from other brokers. */

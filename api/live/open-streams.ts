@@ -13,14 +13,14 @@ export class OpenStreams {
   private readonly streams = new Set<OpenStream>();
   private readonly timer: NodeJS.Timeout;
 
-  constructor(control: Control, revocations: Pick<Revocations, 'covers'>) {
+  constructor(control: Control, revocations: Pick<Revocations, 'covers' | 'onAdded'>) {
     this.timer = setInterval(() => {
       const now = Date.now();
       this.closeWhere(({ identity }) => identity.expiresAt <= now, 'TOKEN_EXPIRED');
     }, TICK_MS);
     this.timer.unref();
     control.onCloseConnection((id) => this.closeWhere((stream) => stream.id === id, 'CLOSED_BY_OPERATOR'));
-    control.onRevoke(() => this.closeWhere(({ identity }) => revocations.covers(identity), 'REVOKED'));
+    revocations.onAdded(() => this.closeWhere(({ identity }) => revocations.covers(identity), 'REVOKED'));
   }
 
   /** The returned function takes it out again. */

@@ -22,6 +22,7 @@ const connectionSchema = named(
     clientId: Type.String(),
     transport: Type.Unsafe<ConnectionTransport>({ type: 'string', enum: [...connectionTransports] }),
     remoteAddress: orNull(Type.String()),
+    broker: Type.String({ description: 'the process that it leads to' }),
     openedAt: timeSchema,
     lastActivityAt: timeSchema,
   }),
@@ -34,6 +35,7 @@ const example = {
   clientId: 'phone',
   transport: 'TCP',
   remoteAddress: '203.0.113.7',
+  broker: 'broker-0-1f0c8e52',
   openedAt: '2026-11-23T17:30:00.000Z',
   lastActivityAt: '2026-11-23T17:31:00.000Z',
 };
@@ -92,6 +94,7 @@ export function connectionRoutes(queries: Queries, control: Control): Route[] {
               clientId: row.client_id,
               transport: row.transport,
               remoteAddress: row.remote_address,
+              broker: row.broker_id,
               openedAt: row.opened_at.toISOString(),
               lastActivityAt: row.last_activity_at.toISOString(),
             }),

@@ -9,6 +9,7 @@ export type ConnectionRow = {
   client_id: string;
   transport: ConnectionTransport;
   remote_address: string | null;
+  broker_id: string;
   opened_at: Date;
   last_activity_at: Date;
   opened_us: string;
@@ -33,7 +34,7 @@ export function listConnections(
         ]),
   ];
   return queries.any<ConnectionRow>(
-    `select id, sub, role, client_id, transport, host(remote_address) as remote_address, opened_at, last_activity_at,
+    `select id, sub, role, client_id, transport, host(remote_address) as remote_address, broker_id, opened_at, last_activity_at,
             (extract(epoch from opened_at) * 1000000)::bigint::text as opened_us
        from connection_sessions
       where ${conditions.join(' and ')}

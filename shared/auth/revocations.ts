@@ -9,6 +9,7 @@ const SWEEP_EVERY_MS = 60_000;
 export class Revocations {
   private readonly until = new Map<string, number>();
   private readonly timer: NodeJS.Timeout;
+  private readonly listeners: (() => void)[] = [];
 
   constructor(known: readonly Revocation[]) {
     for (const revocation of known) this.add(revocation);
@@ -19,7 +20,15 @@ export class Revocations {
   /** A later end wins, as it does in the table: otherwise a restart would change who is refused. */
   add({ kind, value, until }: Revocation): void {
     const key = `${kind} ${value}`;
-    this.until.set(key, Math.max(until, this.until.get(key) ?? until));
+    const known = this.until.get(key) ?? 0;
+    if (until <= known) return;
+    this.until.set(key, until);
+    for (const listener of this.listeners) listener();
+  }
+
+  /** More is refused than before: what is open with it is to be closed. */
+  onAdded(listener: () => void): void {
+    this.listeners.push(listener);
   }
 
   covers({ sub, tokenId }: Pick<Identity, 'sub' | 'tokenId'>, now = Date.now()): boolean {
