@@ -227,3 +227,31 @@ test('clean sessions that come and go leave nothing in Redis', async () => {
     (keys) => keys.length === 0,
   );
 });
+
+test('a clean session asks Redis for nothing: what may be left of an earlier one is dropped behind its back', async () => {
+  const node = await brokerNode(cluster);
+  const asked: string[] = [];
+  const monitor = await cluster.redis.monitor();
+  cluster.atEnd(async () => monitor.disconnect());
+  monitor.on('monitor', (_: string, [command, key = '']: string[]) => {
+    if (key.startsWith(`${cluster.prefix}:mqtt`))
+      asked.push(`${command?.toLowerCase()} ${key.split(':').at(2)}`);
+  });
+  const client = await node.client({ clientId: 'clean' });
+  const received = listen(client);
+  await client.subscribeAsync('trips/t/#', { qos: 1 });
+  await node.publisher.notify({ topic: 'trips/t/status', payload: Buffer.from('x') });
+  await until(
+    () => received.length,
+    (length) => length === 1,
+  );
+  await client.publishAsync('a', 'x', { qos: 2 });
+  await client.unsubscribeAsync('trips/t/#');
+  await client.endAsync();
+  await cluster.redis.get(`${cluster.prefix}:mqtt:end`);
+  await until(
+    () => asked,
+    (commands) => commands.includes('get end'),
+  );
+  expect(asked.toSorted()).toEqual(['get end', 'unlink incoming', 'unlink queue']);
+});
