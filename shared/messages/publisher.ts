@@ -53,20 +53,23 @@ export function createPublisher(emitter: Emitter, store: SessionStore): Publishe
     },
 
     notify({ topic, payload, retain = false }) {
+      // QoS 2 is the most that a subscriber can have asked for: the broker lowers it to what each did
+      const message: EmittedMessage = {
+        cmd: 'publish',
+        topic,
+        payload,
+        qos: 2,
+        retain,
+        brokerId: notifyId,
+        brokerCounter: ++notified,
+      };
+      // The store may be a round trip away: it is not waited for before the next one is handed to it
+      const kept = keep(message);
       const sent = last.then(async () => {
-        // QoS 2 is the most that a subscriber can have asked for: the broker lowers it to what each did
-        const message: EmittedMessage = {
-          cmd: 'publish',
-          topic,
-          payload,
-          qos: 2,
-          retain,
-          brokerId: notifyId,
-          brokerCounter: ++notified,
-        };
-        await keep(message);
+        await kept;
         emitter.emit(message);
       });
+      kept.catch(() => undefined);
       last = sent.catch(() => undefined);
       return sent;
     },

@@ -6,6 +6,9 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
+/** Whoever is connected after that is cut off. */
+const GOODBYE_MS = 500;
+
 /** An empty database of its own for a test, on the server of this run; its extensions are the migrations' job. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const server = process.env.TEST_DATABASE_URL;
@@ -18,8 +21,26 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   url.pathname = `/${name}`;
   return {
     url: url.href,
-    drop: () => execute(server, `drop database if exists ${name} with (force)`),
+    async drop() {
+      await untilAlone(server, name);
+      await execute(server, `drop database if exists ${name} with (force)`);
+    },
   };
+}
+
+/** A pool that has ended is still saying goodbye to the server: a connection that is cut off then tells of an error that nobody waits for. */
+async function untilAlone(server: string, name: string): Promise<void> {
+  const client = new Client({ connectionString: server });
+  await client.connect();
+  try {
+    for (const end = Date.now() + GOODBYE_MS; Date.now() < end; ) {
+      const { rows } = await client.query('select from pg_stat_activity where datname = $1', [name]);
+      if (rows.length === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  } finally {
+    await client.end();
+  }
 }
 
 async function execute(url: string, sql: string): Promise<void> {
