@@ -1,12 +1,7 @@
 import { startApi } from './api/server.ts';
 import { startBroker } from './broker/server.ts';
-import { ConnectionWriter } from './ingest/connections.ts';
 import { startIngest } from './ingest/ingest.ts';
 import { startLogWorkers } from './ingest/log/workers.ts';
-import { newestPositions } from './ingest/sql/newest-positions.ts';
-import { lastOutboxTime } from './ingest/sql/prune-outbox.ts';
-import { setDriverStatus } from './ingest/sql/set-driver-status.ts';
-import { storedStatuses } from './ingest/sql/stored-statuses.ts';
 import { Admission } from './shared/admission/index.ts';
 import { Revocations, withRevocations } from './shared/auth/revocations.ts';
 import { KeySetupError } from './shared/auth/settings.ts';
@@ -15,64 +10,26 @@ import { loadRevocations } from './shared/auth/sql-revocations.ts';
 import { createTokenVerifier } from './shared/auth/verify.ts';
 import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
-import { createControl } from './shared/connections/control.ts';
-import { createMemoryPlaces } from './shared/connections/memory-places.ts';
-import { RedisPlaces } from './shared/connections/redis-places.ts';
 import { openEmbeddedDatabase } from './shared/database/embedded.ts';
 import type { Database } from './shared/database/index.ts';
 import { migrate } from './shared/database/migrate.ts';
 import { connectPostgres } from './shared/database/postgres.ts';
-import { createClusterEmitter } from './shared/emitter/cluster.ts';
-import { createMemoryEmitter } from './shared/emitter/memory.ts';
 import { loadEnvFile } from './shared/env-file.ts';
 import { Health } from './shared/health.ts';
 import { Lifecycle, stopOnSignals } from './shared/lifecycle.ts';
-import { newProcessId } from './shared/liveness/process-id.ts';
-import { RedisLiveness } from './shared/liveness/redis.ts';
-import { createSoleLiveness } from './shared/liveness/sole.ts';
-import { createPublisher } from './shared/messages/publisher.ts';
-import { createDirectPositionLog } from './shared/position-log/direct.ts';
-import { DriverTrips } from './shared/position-log/redis/driver-trips.ts';
-import { Shards } from './shared/position-log/redis/shards.ts';
-import { storedTimes } from './shared/position-log/redis/stored-times.ts';
-import { createRedisPositionLog } from './shared/position-log/redis.ts';
-import { ClusteredPresence } from './shared/presence/clustered.ts';
-import { Presence } from './shared/presence/presence.ts';
-import { RedisConnections } from './shared/redis/connections.ts';
-import { DAY_MS } from './shared/schemas/time.ts';
-import { createMemorySessionStore } from './shared/session-store/memory.ts';
-import { createRedisSessionStore } from './shared/session-store/redis.ts';
+import type { Publisher } from './shared/messages/publisher.ts';
+import { openAlone } from './shared/ports/alone.ts';
+import type { Base } from './shared/ports/base.ts';
+import { openClustered } from './shared/ports/clustered.ts';
 import { createLogger, type Logger } from './shared/telemetry/log.ts';
 import { createMetrics, watchLogs } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
-import { createDirectDoor } from './shared/trips/transition-door.ts';
-import { createLoggedDoor } from './shared/trips/transition-log.ts';
-import { startTrips } from './shared/trips/trips.ts';
 import { welcome } from './shared/welcome.ts';
 
 const DRAIN_MS = 10_000;
-/** A message that tells of a revocation may be lost, and nobody notice. */
-const REVOCATIONS_EVERY_MS = 10_000;
-/** So long a start waits for Redis. */
-const READY_WITHIN_MS = 10_000;
 
-/** What every role has, whatever stands behind it. */
-type Base = Awaited<ReturnType<typeof openBase>>;
-
-async function openBase(config: Config, log: Logger, lifecycle: Lifecycle, end: (status: number) => void) {
-  const health = new Health();
-  const metrics = createMetrics();
-  const genuine = await createTokenVerifier(config.jwt, (error) => log.error({ err: error }, 'signing keys'));
-  const database = await openDatabase(config, log, end);
-  lifecycle.started('database', () => database.close());
-  health.add('database', async () => void (await database.queries.one('select 1')));
-  const migrated = await migrate(database.connectionString, log);
-  log.info({ database: database.description, migrated }, 'database ready');
-  const revocations = new Revocations(await loadRevocations(database.queries));
-  lifecycle.started('revocations', () => revocations.stop());
-  const verifier = withRevocations(genuine, revocations);
-  return { config, log, lifecycle, health, metrics, queries: database.queries, revocations, verifier };
-}
+/** A role may be all of them. */
+const takesPart = ({ role }: Config, part: 'broker' | 'ingest' | 'api') => role === 'all' || role === part;
 
 async function openDatabase(config: Config, log: Logger, end: (status: number) => void): Promise<Database> {
   if (config.databaseUrl !== undefined) return connectPostgres(config.databaseUrl, config.databasePoolSize);
@@ -86,223 +43,67 @@ async function openDatabase(config: Config, log: Logger, end: (status: number) =
   });
 }
 
-/** What the rooms share, for one process alone: in memory, and what is admitted is committed by the process itself. */
-async function openAlone({ config, log, lifecycle, metrics, queries, revocations }: Base) {
-  const emitter = createMemoryEmitter();
-  lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
-  const control = createControl(emitter);
-  control.onRevoke((revocation) => revocations.add(revocation));
-  const sessionStore = createMemorySessionStore(() => metrics.dropped.inc({ reason: 'queue_full' }));
-  const publisher = createPublisher(emitter, sessionStore);
-  // Before the relay starts, and writes some itself
-  const lastMessageAt = await lastOutboxTime(queries);
-  const ingest = await startIngest({ queries, publisher, settings: config.admission, metrics, log });
-  lifecycle.started('ingest', () => ingest.stop());
-  control.onWakeRelay(() => ingest.wakeRelay());
-  const connectionLog = await ConnectionWriter.start({
-    queries,
-    liveness: createSoleLiveness(newProcessId()),
-    log,
-  });
-  lifecycle.started('connections', () => connectionLog.stop());
-  const presence = new Presence({
-    publisher,
-    save: (driverId, status, at) => setDriverStatus(queries, driverId, status, at),
-    graceMs: config.offlineGraceMs,
-    staleAfterMs: config.api.driverStaleAfterMs,
-    log,
-  });
-  lifecycle.started('presence', () => presence.stop());
-  await presence.restore(await storedStatuses(queries));
-  const trips = await startTrips({
-    queries,
-    publisher,
-    settings: config.trips,
-    shared: undefined,
-    lastMessageAt,
-    setOnTrip: (driverId, onTrip) => presence.setOnTrip(driverId, onTrip),
-    wakeRelay: ingest.wakeRelay,
-    log,
-  });
-  lifecycle.started('trips', () => trips.stop());
-  control.onErase((erasure) => {
-    if (erasure.kind === 'positions') trips.feed.erase(erasure.driverId, erasure.before);
-  });
-  const positionLog = createDirectPositionLog({
-    ...config.admission,
-    write: ingest.writePositions,
-    newest: await newestPositions(queries, Date.now() - config.admission.historyRetentionDays * DAY_MS),
-    events: ingest.events,
-    tripOf: (driverId) => trips.active.ofDriver(driverId),
-  });
+async function openBase(
+  config: Config,
+  log: Logger,
+  lifecycle: Lifecycle,
+  end: (status: number) => void,
+): Promise<Base> {
+  const health = new Health();
+  // First: a bad key needs no database to be told of
+  const genuine = await createTokenVerifier(config.jwt, (error) => log.error({ err: error }, 'signing keys'));
+  const database = await openDatabase(config, log, end);
+  lifecycle.started('database', () => database.close());
+  health.add('database', async () => void (await database.queries.one('select 1')));
+  const migrated = await migrate(database.connectionString, log);
+  log.info({ database: database.description, migrated }, 'database ready');
+  const revocations = new Revocations(await loadRevocations(database.queries));
+  lifecycle.started('revocations', () => revocations.stop());
   return {
-    emitter,
-    control,
-    sessionStore,
-    publisher,
-    connectionLog,
-    places: createMemoryPlaces(config.mqtt.maxConnectionsPerDriver),
-    presence,
-    trips,
-    positionLog,
-    logs: [positionLog],
-    transitions: createDirectDoor(trips.store),
-    sharedCounts: undefined,
-    onGap: (_listener: () => void) => undefined,
+    config,
+    log,
+    lifecycle,
+    health,
+    metrics: createMetrics(),
+    queries: database.queries,
+    revocations,
+    verifier: withRevocations(genuine, revocations),
   };
 }
 
-/** The same for one of many processes: over Redis, and what is admitted is kept there until ingest has committed it. */
-async function openClustered(base: Base, redisUrl: string) {
-  const { config, log, lifecycle, health, metrics, queries, revocations } = base;
-  const redis = new RedisConnections(redisUrl, config.redisPrefix, log);
-  lifecycle.started('redis', () => redis.close());
-  const shards = new Shards(redis, config.redisLogShards);
-  const commands = redis.connect('commands');
-  health.add('redis', async () => void (await commands.ping()));
-  const liveness = await RedisLiveness.start({ redis, processId: newProcessId(), log });
-  lifecycle.started('liveness', () => liveness.stop());
-  const emitter = createClusterEmitter({
-    connections: redis,
-    log,
-    onDropped: (count) => metrics.dropped.inc({ reason: 'emitter' }, count),
-  });
-  lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
-  const control = createControl(emitter);
-  control.onRevoke((revocation) => revocations.add(revocation));
-  const reload = async () => {
-    for (const revocation of await loadRevocations(queries)) revocations.add(revocation);
-  };
-  const reloadSafely = () =>
-    void reload().catch((error: unknown) => log.warn({ err: error }, 'revocations could not be read again'));
-  emitter.onGap(reloadSafely);
-  const reloading = setInterval(reloadSafely, REVOCATIONS_EVERY_MS);
-  lifecycle.started('revocations', () => clearInterval(reloading));
-  const sessionStore = createRedisSessionStore({
-    connections: redis,
-    emitter,
-    onDropped: () => metrics.dropped.inc({ reason: 'queue_full' }),
-    log,
-  });
-  lifecycle.started('session store', () => sessionStore.destroy());
-  const publisher = createPublisher(emitter, sessionStore);
-  await redis.ready(READY_WITHIN_MS);
-  await emitter.joined(READY_WITHIN_MS);
-  await sessionStore.loaded(READY_WITHIN_MS);
-  const connectionLog = await ConnectionWriter.start({ queries, liveness, log });
-  lifecycle.started('connections', () => connectionLog.stop());
-  const presence = await ClusteredPresence.start({
-    redis,
-    liveness,
-    publisher,
-    save: (driverId, status, at) => setDriverStatus(queries, driverId, status, at),
-    stored: () => storedStatuses(queries),
-    graceMs: config.offlineGraceMs,
-    staleAfterMs: config.api.driverStaleAfterMs,
-    log,
-  });
-  lifecycle.started('presence', () => presence.stop());
-  const driverTrips = new DriverTrips(commands, shards, (config.admission.historyRetentionDays + 1) * DAY_MS);
-  const trips = await startTrips({
-    queries,
-    publisher,
-    settings: config.trips,
-    shared: { driverTrips, emitter },
-    // Sessions are kept: nobody has missed a message by a restart
-    lastMessageAt: undefined,
-    setOnTrip: (driverId, onTrip, at) => presence.setOnTrip(driverId, onTrip, at),
-    wakeRelay: control.wakeRelay,
-    log,
-  });
-  lifecycle.started('trips', () => trips.stop());
-  control.onErase((erasure) => {
-    if (erasure.kind !== 'positions') return;
-    trips.feed.erase(erasure.driverId, erasure.before);
-    driverTrips
-      .erase(erasure.driverId, erasure.before)
-      .catch((error: unknown) => log.warn({ err: error }, 'the log could not be told of an erasure'));
-  });
-  const positionLog = createRedisPositionLog({
-    ...config.admission,
-    redis,
-    shards: config.redisLogShards,
-    stored: (driverId, times, receivedAt) => storedTimes(queries, driverId, times, receivedAt),
-    log,
-  });
-  await redis.ready(READY_WITHIN_MS);
-  log.info({ redis: redis.description }, 'Redis ready');
-
-  const workers = takesPart(config, 'ingest') ? await startWorkers() : undefined;
-  return {
-    emitter,
-    control,
-    sessionStore,
-    publisher,
-    connectionLog,
-    places: new RedisPlaces({ redis, maxPerDriver: config.mqtt.maxConnectionsPerDriver, log }),
-    presence,
-    trips,
-    positionLog,
-    logs: [positionLog, ...(workers === undefined ? [] : [workers])],
-    transitions: createLoggedDoor(redis, emitter),
-    sharedCounts: {
-      prefix: redis.key('requests:'),
-      send: (...[command = '', ...args]: string[]) => commands.call(command, ...args),
-    },
-    onGap: emitter.onGap.bind(emitter),
-  };
-
-  async function startWorkers() {
-    const ingest = await startIngest({
+/** This process alone, or one of many: nothing else chooses what stands behind the ports. */
+async function openPorts(base: Base) {
+  const { config, lifecycle, queries, metrics, log } = base;
+  const writer = (publisher: Publisher, beforePublish?: (tripIds: readonly string[]) => Promise<void>) =>
+    startIngest({
       queries,
       publisher,
       settings: config.admission,
-      beforePublish: (tripIds) => trips.tellAgain(tripIds),
+      ...(beforePublish === undefined ? {} : { beforePublish }),
       metrics,
       log,
     });
-    lifecycle.started('ingest', () => ingest.stop());
-    control.onWakeRelay(() => ingest.wakeRelay());
-    const running = await startLogWorkers({
-      ...ingest,
-      redis,
-      shards,
-      queries,
-      driverTrips,
-      trips: trips.store,
-      publisher,
-      emitter,
-      metrics,
-      log,
-    });
-    lifecycle.started('log workers', () => running.stop());
-    return running;
+  if (config.redisUrl === undefined) {
+    const ports = await openAlone(base, writer);
+    return { ports, logs: [ports.positionLog] };
   }
-}
-
-/** A role may be all of them. */
-const takesPart = ({ role }: Config, part: 'broker' | 'ingest' | 'api') => role === 'all' || role === part;
-
-async function run(config: Config, log: Logger): Promise<void> {
-  const lifecycle = new Lifecycle(log);
-  const end = stopOnSignals(lifecycle, log);
-  try {
-    await start(await openBase(config, log, lifecycle, end));
-  } catch (error) {
-    if (error instanceof KeySetupError) throw error;
-    log.fatal({ err: error }, 'could not start');
-    // Not just the exit code: what was half started may keep the process alive, and a supervisor waiting
-    end(1);
-  }
+  const ports = await openClustered(base, config.redisUrl);
+  if (!takesPart(config, 'ingest')) return { ports, logs: [ports.positionLog] };
+  const ingest = await writer(ports.publisher, (tripIds) => ports.trips.tellAgain(tripIds));
+  lifecycle.started('ingest', () => ingest.stop());
+  ports.control.onWakeRelay(() => ingest.wakeRelay());
+  const workers = await startLogWorkers({ ...base, ...ports, ...ingest, trips: ports.trips.store });
+  lifecycle.started('log workers', () => workers.stop());
+  return { ports, logs: [ports.positionLog, workers] };
 }
 
 /** Configuration, then the ports, then the roles. */
 async function start(base: Base): Promise<void> {
-  const { config, log, lifecycle, health, metrics, queries, verifier, revocations } = base;
-  const { host, redisUrl } = config;
-  const ports = redisUrl === undefined ? await openAlone(base) : await openClustered(base, redisUrl);
+  const { config, log, lifecycle, health, metrics, queries, revocations, verifier } = base;
+  const { host } = config;
+  const { ports, logs } = await openPorts(base);
+  watchLogs(metrics.registry, logs);
   const { positionLog, presence, trips } = ports;
-  watchLogs(metrics.registry, ports.logs);
   const admission = new Admission({
     ...config.admission,
     log: positionLog,
@@ -323,6 +124,7 @@ async function start(base: Base): Promise<void> {
     metrics,
     log,
   };
+
   const broker = takesPart(config, 'broker')
     ? await startBroker({ ...rooms, settings: config.mqtt })
     : undefined;
@@ -352,6 +154,19 @@ async function start(base: Base): Promise<void> {
   }
 }
 
+async function run(config: Config, log: Logger): Promise<void> {
+  const lifecycle = new Lifecycle(log);
+  const end = stopOnSignals(lifecycle, log);
+  try {
+    await start(await openBase(config, log, lifecycle, end));
+  } catch (error) {
+    if (error instanceof KeySetupError) throw error;
+    log.fatal({ err: error }, 'could not start');
+    // Not just the exit code: what was half started may keep the process alive, and a supervisor waiting
+    end(1);
+  }
+}
+
 function configuration(): Config {
   loadEnvFile();
   const config = readConfig(process.env, process.argv.slice(2));
@@ -362,8 +177,7 @@ function configuration(): Config {
 
 try {
   const config = configuration();
-  const log = createLogger(config.logLevel);
-  await run(config, log);
+  await run(config, createLogger(config.logLevel));
 } catch (error) {
   if (!(error instanceof ConfigError || error instanceof KeySetupError)) throw error;
   process.stderr.write(`${error.message}\n`);

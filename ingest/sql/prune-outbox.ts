@@ -6,11 +6,3 @@ export async function pruneOutbox(queries: Queries, before: number): Promise<voi
     before,
   });
 }
-
-/** When the last message was written, epoch ms; undefined: never. */
-export async function lastOutboxTime(queries: Queries): Promise<number | undefined> {
-  const { last } = await queries.one<{ last: number | null }>(
-    'select (extract(epoch from max(created_at)) * 1000)::float8 as last from trip_outbox',
-  );
-  return last ?? undefined;
-}

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { ConnectionWriter } from '../../ingest/connections.ts';
+import { ConnectionWriter } from '../../shared/connections/writer.ts';
 import type { Database } from '../../shared/database/index.ts';
 import { migrate } from '../../shared/database/migrate.ts';
 import { connectPostgres } from '../../shared/database/postgres.ts';

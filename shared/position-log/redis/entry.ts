@@ -36,9 +36,7 @@ export const heldRow = (position: LoggedPosition): Row => [
 /** An entry that is none of ours: nothing can be made of it, also not later. */
 export class MalformedEntry extends Error {}
 
-/** l: live, b: backlog, h: held while the log was away. */
-export type Kind = 'l' | 'b' | 'h';
-
+/** The kind (l live, b backlog, h held while the log was away), receivedAt, the first assigned time, the trip and its beginning. */
 const HEADER = /^([lbh])\|(\d+)\|(\d+)\|([^|]*)\|(\d*)\|/;
 
 /**

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
-import type { CloseReason, Connection, ConnectionLog } from '../shared/connections/index.ts';
-import type { Queries } from '../shared/database/index.ts';
-import type { Liveness } from '../shared/liveness/index.ts';
-import type { Logger } from '../shared/telemetry/log.ts';
+import type { Queries } from '../database/index.ts';
+import type { Liveness } from '../liveness/index.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { CloseReason, Connection, ConnectionLog } from './index.ts';
 import {
   brokersWithConnections,
   type Closed,

@@ -1,5 +1,5 @@
-import type { Queries } from '../../shared/database/index.ts';
-import type { DriverStatus } from '../../shared/schemas/driver-status.ts';
+import type { Queries } from '../../database/index.ts';
+import type { DriverStatus } from '../../schemas/driver-status.ts';
 
 /** `onTrip`: by what is known of trips. The status may be older, if the last process ended between the two. Times: epoch ms. */
 export type StoredStatus = {

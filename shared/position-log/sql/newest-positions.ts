@@ -1,4 +1,4 @@
-import type { Queries } from '../../shared/database/index.ts';
+import type { Queries } from '../../database/index.ts';
 
 /** recordedAt (epoch ms) of every driver's current position that was recorded since `since` (epoch ms). */
 export async function newestPositions(queries: Queries, since: number): Promise<Map<string, number>> {

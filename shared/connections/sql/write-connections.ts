@@ -1,5 +1,5 @@
-import type { CloseReason, Connection } from '../../shared/connections/index.ts';
-import type { Queries } from '../../shared/database/index.ts';
+import type { Queries } from '../../database/index.ts';
+import type { CloseReason, Connection } from '../index.ts';
 
 /** New rows of connection_sessions; one that is there already stays. */
 export async function insertConnections(

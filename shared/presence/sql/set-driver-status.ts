@@ -1,5 +1,5 @@
-import type { Queries } from '../../shared/database/index.ts';
-import type { DriverStatus } from '../../shared/schemas/driver-status.ts';
+import type { Queries } from '../../database/index.ts';
+import type { DriverStatus } from '../../schemas/driver-status.ts';
 
 /** Sets what a driver counts as, unless something newer is known. `at`: epoch ms. */
 export async function setDriverStatus(

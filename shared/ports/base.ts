@@ -1,0 +1,20 @@
+import type { Revocations } from '../auth/revocations.ts';
+import type { TokenVerifier } from '../auth/verify.ts';
+import type { Config } from '../config.ts';
+import type { Queries } from '../database/index.ts';
+import type { Health } from '../health.ts';
+import type { Lifecycle } from '../lifecycle.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/** What every process has, whatever its role and whether it is alone or one of many. */
+export type Base = {
+  config: Config;
+  log: Logger;
+  lifecycle: Lifecycle;
+  health: Health;
+  metrics: Metrics;
+  queries: Queries;
+  revocations: Revocations;
+  verifier: TokenVerifier;
+};

@@ -1,0 +1,147 @@
+import { loadRevocations } from '../auth/sql-revocations.ts';
+import { createControl } from '../connections/control.ts';
+import { RedisPlaces } from '../connections/redis-places.ts';
+import { ConnectionWriter } from '../connections/writer.ts';
+import { createClusterEmitter } from '../emitter/cluster.ts';
+import { newProcessId } from '../liveness/process-id.ts';
+import { RedisLiveness } from '../liveness/redis.ts';
+import { createPublisher } from '../messages/publisher.ts';
+import { DriverTrips } from '../position-log/redis/driver-trips.ts';
+import { Shards } from '../position-log/redis/shards.ts';
+import { createRedisPositionLog } from '../position-log/redis.ts';
+import { storedTimes } from '../position-log/sql/stored-times.ts';
+import { ClusteredPresence } from '../presence/clustered.ts';
+import { setDriverStatus } from '../presence/sql/set-driver-status.ts';
+import { storedStatuses } from '../presence/sql/stored-statuses.ts';
+import { RedisConnections } from '../redis/connections.ts';
+import { DAY_MS } from '../schemas/time.ts';
+import { createRedisSessionStore } from '../session-store/redis.ts';
+import { createLoggedDoor } from '../trips/transition-log.ts';
+import { startTrips } from '../trips/trips.ts';
+import type { Base } from './base.ts';
+
+/** So long a start waits for Redis. */
+const READY_WITHIN_MS = 10_000;
+/** A message that tells of a revocation may be lost, and nobody notice. */
+const REVOCATIONS_EVERY_MS = 10_000;
+
+/** What brings a process and the others of its deployment together. */
+async function join({ config, log, lifecycle, health, metrics }: Base, redisUrl: string) {
+  const redis = new RedisConnections(redisUrl, config.redisPrefix, log);
+  lifecycle.started('redis', () => redis.close());
+  const commands = redis.connect('commands');
+  health.add('redis', async () => void (await commands.ping()));
+  const liveness = await RedisLiveness.start({ redis, processId: newProcessId(), log });
+  lifecycle.started('liveness', () => liveness.stop());
+  const emitter = createClusterEmitter({
+    connections: redis,
+    log,
+    onDropped: (count) => metrics.dropped.inc({ reason: 'emitter' }, count),
+  });
+  lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
+  const sessionStore = createRedisSessionStore({
+    connections: redis,
+    emitter,
+    onDropped: () => metrics.dropped.inc({ reason: 'queue_full' }),
+    log,
+  });
+  lifecycle.started('session store', () => sessionStore.destroy());
+  await redis.ready(READY_WITHIN_MS);
+  await emitter.joined(READY_WITHIN_MS);
+  await sessionStore.loaded(READY_WITHIN_MS);
+  log.info({ redis: redis.description, processId: liveness.processId }, 'joined the others');
+  return { redis, commands, liveness, emitter, sessionStore };
+}
+
+/** The ports of one of many processes: over Redis, and what is admitted is kept there until an ingest has committed it. */
+export async function openClustered(base: Base, redisUrl: string) {
+  const { config, log, lifecycle, queries } = base;
+  const { redis, commands, liveness, emitter, sessionStore } = await join(base, redisUrl);
+  const control = createControl(emitter);
+  keepRevocations(base, control, emitter);
+  const publisher = createPublisher(emitter, sessionStore);
+  const connectionLog = await ConnectionWriter.start({ queries, liveness, log });
+  lifecycle.started('connections', () => connectionLog.stop());
+  const presence = await ClusteredPresence.start({
+    redis,
+    liveness,
+    publisher,
+    save: (driverId, status, at) => setDriverStatus(queries, driverId, status, at),
+    stored: () => storedStatuses(queries),
+    graceMs: config.offlineGraceMs,
+    staleAfterMs: config.api.driverStaleAfterMs,
+    log,
+  });
+  lifecycle.started('presence', () => presence.stop());
+  const shards = new Shards(redis, config.redisLogShards);
+  const driverTrips = new DriverTrips(commands, shards, (config.admission.historyRetentionDays + 1) * DAY_MS);
+  const trips = await startTrips({
+    queries,
+    publisher,
+    settings: config.trips,
+    shared: { driverTrips, emitter },
+    // Sessions are kept: nobody has missed a message by a restart
+    lastMessageAt: undefined,
+    setOnTrip: (driverId, onTrip, at) => presence.setOnTrip(driverId, onTrip, at),
+    wakeRelay: control.wakeRelay,
+    log,
+  });
+  lifecycle.started('trips', () => trips.stop());
+  control.onErase((erasure) => {
+    if (erasure.kind !== 'positions') return;
+    trips.feed.erase(erasure.driverId, erasure.before);
+    driverTrips
+      .erase(erasure.driverId, erasure.before)
+      .catch((error: unknown) => log.warn({ err: error }, 'the log could not be told of an erasure'));
+  });
+  const positionLog = createRedisPositionLog({
+    ...config.admission,
+    redis,
+    shards: config.redisLogShards,
+    stored: (driverId, times, receivedAt) => storedTimes(queries, driverId, times, receivedAt),
+    log,
+  });
+  const transitions = createLoggedDoor(redis, emitter);
+  const places = new RedisPlaces({ redis, maxPerDriver: config.mqtt.maxConnectionsPerDriver, log });
+  lifecycle.started('places', () => places.stop());
+  await redis.ready(READY_WITHIN_MS);
+  return {
+    redis,
+    shards,
+    driverTrips,
+    emitter,
+    control,
+    sessionStore,
+    publisher,
+    connectionLog,
+    places,
+    presence,
+    trips,
+    positionLog,
+    transitions,
+    sharedCounts: {
+      prefix: redis.key('requests:'),
+      send: (...[command = '', ...args]: string[]) => commands.call(command, ...args),
+    },
+    onGap: emitter.onGap.bind(emitter),
+  };
+}
+
+/** Told by messages, and read again where one may have been lost. */
+function keepRevocations(
+  { lifecycle, log, queries, revocations }: Base,
+  control: ReturnType<typeof createControl>,
+  emitter: ReturnType<typeof createClusterEmitter>,
+): void {
+  control.onRevoke((revocation) => revocations.add(revocation));
+  const reload = () => {
+    loadRevocations(queries)
+      .then((known) => {
+        for (const revocation of known) revocations.add(revocation);
+      })
+      .catch((error: unknown) => log.warn({ err: error }, 'revocations could not be read again'));
+  };
+  emitter.onGap(reload);
+  const timer = setInterval(reload, REVOCATIONS_EVERY_MS);
+  lifecycle.started('revocations', () => clearInterval(timer));
+}
