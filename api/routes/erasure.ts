@@ -70,6 +70,8 @@ export function erasureRoutes({ queries, control, archiveDir, log }: Options): R
         if (time === undefined) throw invalidParameters([{ path: '/before', message: 'must be a time' }]);
         const limit = Math.min(time, LAST_MS);
         const erasure = { kind: 'positions', driverId, before: limit } as const;
+        // Before, so that nobody is shown what is going; and after, for what was read just before it went
+        control.erase(erasure);
         const positions = await erasePositions(queries, driverId, limit);
         control.erase(erasure);
         const archived = await eraseArchived(erasure);
