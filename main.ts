@@ -13,6 +13,7 @@ import { KeySetupError } from './shared/auth/settings.ts';
 import { createTokenSigner } from './shared/auth/sign.ts';
 import { loadRevocations } from './shared/auth/sql-revocations.ts';
 import { createTokenVerifier } from './shared/auth/verify.ts';
+import { archiveDirProblems } from './shared/config/archive-dir.ts';
 import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
 import { createControl } from './shared/connections/control.ts';
@@ -69,7 +70,8 @@ async function openBase(config: Config, log: Logger, lifecycle: Lifecycle, end: 
   const revocations = new Revocations(await loadRevocations(database.queries));
   lifecycle.started('revocations', () => revocations.stop());
   const verifier = withRevocations(genuine, revocations);
-  return { config, log, lifecycle, health, metrics, queries: database.queries, revocations, verifier };
+  const { queries, locks } = database;
+  return { config, log, lifecycle, health, metrics, queries, locks, revocations, verifier };
 }
 
 async function openDatabase(config: Config, log: Logger, end: (status: number) => void): Promise<Database> {
@@ -85,14 +87,22 @@ async function openDatabase(config: Config, log: Logger, end: (status: number) =
 }
 
 /** What the rooms share, for one process alone: in memory, and what is admitted is committed by the process itself. */
-async function openAlone({ config, log, lifecycle, metrics, queries }: Base) {
+async function openAlone({ config, log, lifecycle, metrics, queries, locks }: Base) {
   const emitter = createMemoryEmitter();
   const control = createControl(emitter);
   const sessionStore = createMemorySessionStore(() => metrics.dropped.inc({ reason: 'queue_full' }));
   const publisher = createPublisher(emitter, sessionStore);
   // Before the relay starts, and writes some itself
   const lastMessageAt = await lastOutboxTime(queries);
-  const ingest = await startIngest({ queries, publisher, settings: config.admission, metrics, log });
+  const ingest = await startIngest({
+    queries,
+    locks,
+    publisher,
+    settings: config.admission,
+    archiveDir: config.archiveDir,
+    metrics,
+    log,
+  });
   lifecycle.started('ingest', () => ingest.stop());
   control.onWakeRelay(() => ingest.wakeRelay());
   const connectionLog = await ConnectionWriter.start({
@@ -150,7 +160,7 @@ async function openAlone({ config, log, lifecycle, metrics, queries }: Base) {
 
 /** The same for one of many processes: over Redis, and what is admitted is kept there until ingest has committed it. */
 async function openClustered(base: Base, redisUrl: string) {
-  const { config, log, lifecycle, health, metrics, queries, revocations } = base;
+  const { config, log, lifecycle, health, metrics, queries, locks, revocations } = base;
   const redis = new RedisConnections(redisUrl, config.redisPrefix, log);
   lifecycle.started('redis', () => redis.close());
   const shards = new Shards(redis, config.redisLogShards);
@@ -246,8 +256,10 @@ async function openClustered(base: Base, redisUrl: string) {
   async function startWorkers() {
     const ingest = await startIngest({
       queries,
+      locks,
       publisher,
       settings: config.admission,
+      archiveDir: config.archiveDir,
       beforePublish: (tripIds) => trips.tellAgain(tripIds),
       metrics,
       log,
@@ -289,7 +301,7 @@ async function run(config: Config, log: Logger): Promise<void> {
 
 /** Configuration, then the ports, then the roles. */
 async function start(base: Base): Promise<void> {
-  const { config, log, lifecycle, health, metrics, queries, verifier, revocations } = base;
+  const { config, log, lifecycle, health, metrics, queries, locks, verifier, revocations } = base;
   const { host, redisUrl } = config;
   const ports = redisUrl === undefined ? await openAlone(base) : await openClustered(base, redisUrl);
   const { positionLog, presence, trips } = ports;
@@ -325,7 +337,14 @@ async function start(base: Base): Promise<void> {
   }
   const signer = await createTokenSigner(config.jwt);
   const api = takesPart(config, 'api')
-    ? await startApi(host, config.api.port, { ...rooms, settings: config.api, queries, signer, health })
+    ? await startApi(host, config.api.port, {
+        ...rooms,
+        settings: config.api,
+        queries,
+        locks,
+        signer,
+        health,
+      })
     : undefined;
   if (api !== undefined) lifecycle.started('api', () => api.stop());
   const metricsServer = await startMetricsServer(host, config.metricsPort, metrics.registry, health);
@@ -346,7 +365,12 @@ async function start(base: Base): Promise<void> {
 function configuration(): Config {
   loadEnvFile();
   const config = readConfig(process.env, process.argv.slice(2));
-  const problems = config.mqtt.tls === undefined ? [] : tlsFileProblems(config.mqtt.tls);
+  const problems = [
+    ...(config.mqtt.tls === undefined ? [] : tlsFileProblems(config.mqtt.tls)),
+    ...(config.archiveDir === undefined || config.role === 'broker'
+      ? []
+      : archiveDirProblems(config.archiveDir)),
+  ];
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }
