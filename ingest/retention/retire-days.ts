@@ -26,7 +26,7 @@ export type RetentionOptions = {
 /** Longer than the others take to look whether the lock is free: an erasure gets its turn between two days. */
 const BETWEEN_DAYS_MS = 600;
 /** Readers come and go; a dump of the database stays for hours. */
-const DROP_ATTEMPTS = 5;
+const DROP_ATTEMPTS = 3;
 const DROP_RETRY_MS = 2000;
 const LOCK_NOT_AVAILABLE = '55P03';
 
