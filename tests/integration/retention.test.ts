@@ -2,6 +2,7 @@ import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Client } from 'pg';
+import { LateTracks } from '../../ingest/late-tracks.ts';
 import { ensurePartitions } from '../../ingest/partitions.ts';
 import { createPositionWriter } from '../../ingest/positions.ts';
 import { archiveDay } from '../../ingest/retention/archive-day.ts';
@@ -12,10 +13,11 @@ import { listPartitions } from '../../ingest/sql/list-partitions.ts';
 import { Archives } from '../../shared/archive/erase.ts';
 import { archiveName } from '../../shared/archive/files.ts';
 import { ARCHIVE_LOCK } from '../../shared/archive/lock.ts';
+import type { Session } from '../../shared/database/index.ts';
 import { createAdvisoryLocks } from '../../shared/database/locks.ts';
 import { connect } from '../../shared/database/postgres.ts';
 import { archiveFolder } from '../support/archives.ts';
-import { DAY_MS, logged, type MigratedDatabase, migratedDatabase } from '../support/history.ts';
+import { DAY_MS, logged, type MigratedDatabase, migratedDatabase, silent } from '../support/history.ts';
 import { dayAgo, fillDay, nameOfDay, shownOf, unzipped, watched } from '../support/old-days.ts';
 
 let database: MigratedDatabase;
@@ -219,6 +221,27 @@ describe('where it can not be done', () => {
     expect(await days()).toEqual([partitionName(today)]);
   });
 
+  test('because what was written is not what the database has, nothing is put in its place', async () => {
+    await fillDay(database.queries, OLD, 1500);
+    const { options } = worker();
+    const forgetful = (session: Session): Session =>
+      new Proxy(session, {
+        get(target, name) {
+          if (name !== 'any') return Reflect.get(target, name);
+          return async (...args: Parameters<Session['any']>) => (await target.any(...args)).slice(1);
+        },
+      });
+    const archiving = options.locks.alone(ARCHIVE_LOCK, (session) =>
+      archiveDay(folder.path, OLD, {
+        session: forgetful(session),
+        table: partitionName(OLD),
+        signal: never,
+      }),
+    );
+    await expect(archiving).rejects.toThrow('is not what the database has');
+    expect(await folder.names()).toEqual([]);
+  });
+
   test('because the process is stopped it ends soon and leaves all as it was', async () => {
     await fillDay(database.queries, OLD, 30_000);
     const process = worker();
@@ -329,6 +352,41 @@ describe('while a day is archived', () => {
     await look(process);
     expect(unzipped(folder.path, OLD)).toEqual([...before, ...added].sort());
   });
+});
+
+test('a trip of which a part is gone keeps its length when positions of the rest arrive late', async () => {
+  const hours = (count: number) => count * 3_600_000;
+  const today = dayAgo(0);
+  await createPartition(database.queries, today);
+  await createPartition(database.queries, dayAgo(1));
+  // With one day kept, what was before yesterday may be gone
+  const starts = [dayAgo(1) - 1, dayAgo(1)];
+  for (const start of starts)
+    await database.queries.none(
+      `insert into trip_tracking (rider_id, driver_id, status, pickup, dropoff, started_at, completed_at, distance_meters)
+       values ('rider-1', $(driverId), 'COMPLETED', 'point(1 1)', 'point(1 1)', to_timestamp($(start) / 1000.0),
+               to_timestamp($(end) / 1000.0), 1234)`,
+      { driverId: `of-${start}`, start, end: today },
+    );
+  const positions = starts.flatMap((start) =>
+    [2, 3].map((hour) =>
+      logged({
+        driverId: `of-${start}`,
+        recordedAt: dayAgo(1) + hours(hour),
+        receivedAt: today + hours(hour),
+        latitude: hour,
+      }),
+    ),
+  );
+  await createPositionWriter(database.queries)(positions);
+  const lateTracks = new LateTracks(database.queries, 1, silent);
+  lateTracks.committed(positions);
+  await lateTracks.stop();
+  const lengths = await database.queries.any<{ distance_meters: number }>(
+    'select distance_meters from trip_tracking order by started_at',
+  );
+  expect(lengths[0]?.distance_meters).toBe(1234);
+  expect(lengths[1]?.distance_meters).toBeGreaterThan(100_000);
 });
 
 test('connections, keys of bookings and revocations that are old enough are forgotten, whatever their number', async () => {
