@@ -23,8 +23,8 @@ export type RetentionOptions = {
   log: Logger;
 };
 
-/** Longer than the others take to look whether the lock is free: an erasure gets its turn between two days. */
-const BETWEEN_DAYS_MS = 600;
+/** Longer than others take to look whether the lock is free: erasures, and positions that are late, get their turn between two days. */
+const BETWEEN_DAYS_MS = 2500;
 /** Readers come and go; a dump of the database stays for hours. */
 const DROP_ATTEMPTS = 3;
 const DROP_RETRY_MS = 2000;
@@ -65,9 +65,12 @@ class Retiring {
 
   async retire(now: number): Promise<boolean> {
     const { queries, locks, historyRetentionDays } = this.options;
-    for (const table of [...(await listPartitions(queries))].sort()) {
+    const overdue = [...(await listPartitions(queries))].sort().flatMap((table) => {
       const day = dayOfPartition(table);
-      if (day === undefined || !isOverdue(day, historyRetentionDays, now)) continue;
+      return day !== undefined && isOverdue(day, historyRetentionDays, now) ? [{ table, day }] : [];
+    });
+    for (const [index, { table, day }] of overdue.entries()) {
+      if (index > 0) await sleep(BETWEEN_DAYS_MS, undefined, { signal: this.signal });
       this.signal.throwIfAborted();
       try {
         const turn = await locks.ifFree(ARCHIVE_LOCK, (session) => this.retireDay(session, table, day));
@@ -76,7 +79,6 @@ class Retiring {
         this.signal.throwIfAborted();
         this.failed(table, error);
       }
-      await sleep(BETWEEN_DAYS_MS, undefined, { signal: this.signal });
     }
     return true;
   }

@@ -338,15 +338,16 @@ describe('while a day is archived', () => {
     await until(async () => (await folder.names()).length > 0);
     const ingest = worker();
     const write = keepOutOfArchiving(createPositionWriter(ingest.options.queries), ingest.options.locks, 7);
-    const late = write([logged({ driverId: 'late', recordedAt: OLD + 1, receivedAt: OLD + 2 })]);
+    const late = logged({ driverId: 'late', recordedAt: OLD + 1, receivedAt: OLD + 2 });
+    await expect(write([late])).rejects.toThrow('while one is archived');
     const now = Date.now();
     await createPartition(database.queries, now);
     // Others do not wait
     expect(await write([logged({ recordedAt: now })])).toEqual(['accepted']);
     expect(await process.dropped()).toBe(0);
     await looked;
-    expect(await late).toEqual(['accepted']);
     expect(await process.dropped()).toBe(1);
+    expect(await write([late])).toEqual(['accepted']);
     const added = await shownOf(database.queries, partitionName(OLD));
     expect(added).toHaveLength(1);
     await look(process);
