@@ -288,7 +288,8 @@ describe('of several processes', () => {
     await until(async () => (await folder.names()).length > 0);
     const { ended } = await database.queries.one<{ ended: number }>(
       `select count(pg_terminate_backend(pid))::int as ended
-         from pg_locks where locktype = 'advisory' and granted and objid = $(lock) and pid <> pg_backend_pid()`,
+         from pg_locks where locktype = 'advisory' and granted and objid = $(lock)
+          and database = (select oid from pg_database where datname = current_database())`,
       { lock: ARCHIVE_LOCK },
     );
     expect(ended).toBe(1);
