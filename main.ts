@@ -8,6 +8,7 @@ import { KeySetupError } from './shared/auth/settings.ts';
 import { createTokenSigner } from './shared/auth/sign.ts';
 import { loadRevocations } from './shared/auth/sql-revocations.ts';
 import { createTokenVerifier } from './shared/auth/verify.ts';
+import { archiveDirProblems } from './shared/config/archive-dir.ts';
 import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
 import { openEmbeddedDatabase } from './shared/database/embedded.ts';
@@ -66,6 +67,7 @@ async function openBase(
     health,
     metrics: createMetrics(),
     queries: database.queries,
+    locks: database.locks,
     revocations,
     verifier: withRevocations(genuine, revocations),
   };
@@ -73,12 +75,14 @@ async function openBase(
 
 /** This process alone, or one of many: nothing else chooses what stands behind the ports. */
 async function openPorts(base: Base) {
-  const { config, lifecycle, queries, metrics, log } = base;
+  const { config, lifecycle, queries, locks, metrics, log } = base;
   const writer = (publisher: Publisher, beforePublish?: (tripIds: readonly string[]) => Promise<void>) =>
     startIngest({
       queries,
+      locks,
       publisher,
       settings: config.admission,
+      archiveDir: config.archiveDir,
       ...(beforePublish === undefined ? {} : { beforePublish }),
       metrics,
       log,
@@ -99,7 +103,7 @@ async function openPorts(base: Base) {
 
 /** Configuration, then the ports, then the roles. */
 async function start(base: Base): Promise<void> {
-  const { config, log, lifecycle, health, metrics, queries, revocations, verifier } = base;
+  const { config, log, lifecycle, health, metrics, queries, locks, revocations, verifier } = base;
   const { host } = config;
   const { ports, logs } = await openPorts(base);
   watchLogs(metrics.registry, logs);
@@ -136,7 +140,14 @@ async function start(base: Base): Promise<void> {
   }
   const signer = await createTokenSigner(config.jwt);
   const api = takesPart(config, 'api')
-    ? await startApi(host, config.api.port, { ...rooms, settings: config.api, queries, signer, health })
+    ? await startApi(host, config.api.port, {
+        ...rooms,
+        settings: config.api,
+        queries,
+        locks,
+        signer,
+        health,
+      })
     : undefined;
   if (api !== undefined) lifecycle.started('api', () => api.stop());
   const metricsServer = await startMetricsServer(host, config.metricsPort, metrics.registry, health);
@@ -170,7 +181,12 @@ async function run(config: Config, log: Logger): Promise<void> {
 function configuration(): Config {
   loadEnvFile();
   const config = readConfig(process.env, process.argv.slice(2));
-  const problems = config.mqtt.tls === undefined ? [] : tlsFileProblems(config.mqtt.tls);
+  const problems = [
+    ...(config.mqtt.tls === undefined ? [] : tlsFileProblems(config.mqtt.tls)),
+    ...(config.archiveDir === undefined || config.role === 'broker'
+      ? []
+      : archiveDirProblems(config.archiveDir)),
+  ];
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }

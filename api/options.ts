@@ -5,7 +5,7 @@ import type { TokenVerifier } from '../shared/auth/verify.ts';
 import type { ApiSettings } from '../shared/config.ts';
 import type { Control } from '../shared/connections/control.ts';
 import type { ConnectionLog } from '../shared/connections/index.ts';
-import type { Queries } from '../shared/database/index.ts';
+import type { Locks, Queries } from '../shared/database/index.ts';
 import type { Emitter } from '../shared/emitter/index.ts';
 import type { Health } from '../shared/health.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
@@ -24,6 +24,7 @@ export type ApiOptions = {
   trips: TripStore;
   signer: TokenSigner;
   queries: Queries;
+  locks: Locks;
   control: Control;
   revocations: Pick<Revocations, 'covers' | 'onAdded'>;
   emitter: Emitter;

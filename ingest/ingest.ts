@@ -1,5 +1,5 @@
 import type { AdmissionSettings } from '../shared/config.ts';
-import type { Queries } from '../shared/database/index.ts';
+import type { Locks, Queries } from '../shared/database/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { GroupCommitEvents, WritePositions } from '../shared/position-log/group-commit.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
@@ -8,11 +8,16 @@ import { LateTracks } from './late-tracks.ts';
 import { OutboxRelay, type Prepare } from './outbox.ts';
 import { keepPartitionsAhead } from './partitions.ts';
 import { createPositionWriter } from './positions.ts';
+import { keepOutOfArchiving } from './retention/overdue-writes.ts';
+import { Retention } from './retention/retention.ts';
 
 export type IngestOptions = {
   queries: Queries;
+  locks: Locks;
   publisher: Publisher;
   settings: Pick<AdmissionSettings, 'historyRetentionDays'>;
+  /** Where days are archived before they are dropped; undefined: they are not archived. */
+  archiveDir: string | undefined;
   beforePublish?: Prepare;
   metrics: Metrics;
   log: Logger;
@@ -26,26 +31,30 @@ export type RunningIngest = {
   stop(): Promise<void>;
 };
 
-/** The writer of positions with the partitions that it needs, and the relay of committed trip changes. */
+/** The writer of positions with the partitions that it needs, the relay of committed trip changes, and what takes old days away. */
 export async function startIngest({
   queries,
+  locks,
   publisher,
-  settings,
+  settings: { historyRetentionDays },
+  archiveDir,
   beforePublish,
   metrics,
   log,
 }: IngestOptions): Promise<RunningIngest> {
-  const stopPartitions = await keepPartitionsAhead(queries, settings.historyRetentionDays, log);
-  const lateTracks = new LateTracks(queries, log);
+  const stopPartitions = await keepPartitionsAhead(queries, historyRetentionDays, log);
+  const lateTracks = new LateTracks(queries, historyRetentionDays, log);
   const relay = new OutboxRelay(queries, publisher, log, beforePublish);
+  const retention = new Retention({ queries, locks, historyRetentionDays, archiveDir, metrics, log });
+  const writePositions = createPositionWriter(queries, {
+    poison: (position, error) =>
+      log.error(
+        { err: error, driverId: position.driverId, recordedAt: position.recordedAt },
+        'the database refuses this position for good; it is set aside',
+      ),
+  });
   return {
-    writePositions: createPositionWriter(queries, {
-      poison: (position, error) =>
-        log.error(
-          { err: error, driverId: position.driverId, recordedAt: position.recordedAt },
-          'the database refuses this position for good; it is set aside',
-        ),
-    }),
+    writePositions: keepOutOfArchiving(writePositions, locks, historyRetentionDays),
     events: {
       committed(positions) {
         lateTracks.committed(positions);
@@ -61,6 +70,7 @@ export async function startIngest({
     wakeRelay: () => relay.wake(),
     async stop() {
       stopPartitions();
+      await retention.stop();
       await lateTracks.stop();
       await relay.stop();
     },

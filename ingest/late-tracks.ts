@@ -2,6 +2,7 @@ import type { Queries } from '../shared/database/index.ts';
 import type { LoggedPosition } from '../shared/position-log/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import { measureTrack } from '../shared/trips/sql/measure-track.ts';
+import { firstDayKept } from './partitions.ts';
 import { tripsDrivenBetween } from './sql/trips-driven-between.ts';
 
 /** A position that took longer to get here comes out of a backlog: its trip may have ended in the meantime. */
@@ -17,10 +18,12 @@ export class LateTracks {
   private timer: NodeJS.Timeout | undefined;
   private current: Promise<void> = Promise.resolve();
   private readonly queries: Queries;
+  private readonly retentionDays: number;
   private readonly log: Logger;
 
-  constructor(queries: Queries, log: Logger) {
+  constructor(queries: Queries, retentionDays: number, log: Logger) {
     this.queries = queries;
+    this.retentionDays = retentionDays;
     this.log = log;
   }
 
@@ -50,9 +53,10 @@ export class LateTracks {
     const { spans } = this;
     this.spans = new Map();
     this.timer = undefined;
+    const keptSince = firstDayKept(this.retentionDays, Date.now());
     for (const [driverId, { from, to }] of spans) {
       try {
-        for (const tripId of await tripsDrivenBetween(this.queries, driverId, from, to)) {
+        for (const tripId of await tripsDrivenBetween(this.queries, { driverId, from, to, keptSince })) {
           const { distanceMeters } = await measureTrack(this.queries, tripId);
           this.log.info({ tripId, distanceMeters }, 'trip measured anew: positions arrived late');
         }

@@ -8,6 +8,24 @@ import { listPartitions } from './sql/list-partitions.ts';
 const DAYS_AHEAD = 2;
 const CHECK_EVERY_MS = 3_600_000;
 
+/**
+ * So long (ms) a day is kept after the last instant at which a position of it could be admitted: for what is on its way, and for clocks of
+ * hosts that do not agree.
+ */
+const LAST_ARRIVALS_MS = 3_600_000;
+
+/** Is the day that begins at `day` over for good: has nothing that could be admitted at `now` been recorded in it? */
+export const isOverdue = (day: number, retentionDays: number, now: number) =>
+  day + (1 + retentionDays) * DAY_MS + LAST_ARRIVALS_MS <= now;
+
+/** When the first day began that a position can be admitted for at `now`: no day before it need be whole. */
+export const firstDayKept = (retentionDays: number, now: number) =>
+  Math.floor((now - retentionDays * DAY_MS) / DAY_MS) * DAY_MS;
+
+/** May the day of this instant be on its way out, or gone? Sooner than it is by anybody's clock. */
+export const mayBeGone = (time: number, retentionDays: number, now: number) =>
+  isOverdue(Math.floor(time / DAY_MS) * DAY_MS, retentionDays, now + LAST_ARRIVALS_MS / 2);
+
 /** Makes every partition that an acceptable position can fall into: the days that are kept, today, and those ahead. */
 export async function ensurePartitions(
   queries: Queries,

@@ -12,11 +12,11 @@ import { invalidParameters, queryTime } from '../query.ts';
 import { driverParams, timeParameter, tripParams } from '../schemas/parameters.ts';
 import { erasePositions, eraseTrip, forgetTrip } from '../sql/erase.ts';
 
-type Options = Pick<ApiOptions, 'queries' | 'control' | 'log'> & { archiveDir: string | undefined };
+type Options = Pick<ApiOptions, 'queries' | 'locks' | 'control' | 'log'> & { archiveDir: string | undefined };
 
 /** Erasure of personal data, logged without it: from the database, from what processes have in memory, from the archives. */
-export function erasureRoutes({ queries, control, archiveDir, log }: Options): Route[] {
-  const archives = archiveDir === undefined ? undefined : new Archives(archiveDir, queries);
+export function erasureRoutes({ queries, locks, control, archiveDir, log }: Options): Route[] {
+  const archives = archiveDir === undefined ? undefined : new Archives(archiveDir, locks);
 
   const eraseArchived = async (erasure: Erasure) => (await archives?.erase(erasure)) ?? 0;
 

@@ -6,6 +6,13 @@ export function partitionName(time: number): string {
   return `location_history_${new Date(time).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 
+/** When the day of a partition began (epoch ms); undefined: its name is not one of ours. */
+export function dayOfPartition(name: string): number | undefined {
+  const [, year, month, date] = /^location_history_(\d{4})(\d{2})(\d{2})$/.exec(name) ?? [];
+  const day = Date.UTC(Number(year), Number(month) - 1, Number(date));
+  return partitionName(Number.isNaN(day) ? 0 : day) === name ? day : undefined;
+}
+
 /**
  * Makes the partition of one UTC day, unless it is there. A table of its own is made first and then attached: `create table …
  * partition of` would wait for all who read or write the history, and make everybody else wait behind it. Processes that want the same

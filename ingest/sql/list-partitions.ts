@@ -1,7 +1,7 @@
-import type { Queries } from '../../shared/database/index.ts';
+import type { Runner } from '../../shared/database/index.ts';
 
 /** Names of the partitions of location_history that exist. */
-export async function listPartitions(queries: Queries): Promise<Set<string>> {
+export async function listPartitions(queries: Runner): Promise<Set<string>> {
   const rows = await queries.any<{ name: string }>(
     `select child.relname as name
        from pg_inherits

@@ -1,18 +1,20 @@
 import type { Queries } from '../../shared/database/index.ts';
 
-/** Completed trips that a driver was on at some time between two instants (epoch ms). */
+/**
+ * Completed trips that a driver was on at some time between two instants, of which no part may have been dropped: what is left of a track
+ * would make a shorter trip. Times: epoch ms.
+ */
 export async function tripsDrivenBetween(
   queries: Queries,
-  driverId: string,
-  from: number,
-  to: number,
+  span: { driverId: string; from: number; to: number; keptSince: number },
 ): Promise<string[]> {
   const rows = await queries.any<{ id: string }>(
     `select id
        from trip_tracking
       where driver_id = $(driverId) and status = 'COMPLETED'
+        and started_at >= to_timestamp($(keptSince) / 1000.0)
         and started_at <= to_timestamp($(to) / 1000.0) and completed_at >= to_timestamp($(from) / 1000.0)`,
-    { driverId, from, to },
+    span,
   );
   return rows.map(({ id }) => id);
 }

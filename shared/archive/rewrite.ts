@@ -1,8 +1,10 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createGzip } from 'node:zlib';
+import { createGzip } from 'node:zlib';
+import { ERASING } from './files.ts';
+import { lineEnd, positionOf, unpacked, wholeLines } from './lines.ts';
 
 /** What becomes of the positions in an archive that mention a text. */
 export type LineChange = {
@@ -11,37 +13,6 @@ export type LineChange = {
   /** The position as it is to be; undefined: it is left out; the same object: it stays. */
   change(position: Record<string, unknown>): object | undefined;
 };
-
-/** Beside the archive: a rename does not leave the file system. */
-export const UNFINISHED = '.erasing';
-
-/** Bytes. A position takes about 300; a file without line ends is not to be held in memory. */
-const MAX_LINE = 65_536;
-const CHUNK = 262_144;
-const NEWLINE = 0x0a;
-
-async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of chunks) {
-    const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const end = text.lastIndexOf(NEWLINE) + 1;
-    if (end > 0) yield text.subarray(0, end);
-    rest = text.subarray(end);
-    if (rest.length > MAX_LINE) throw new Error(`a line is longer than ${MAX_LINE} bytes`);
-  }
-  if (rest.length > 0) yield rest;
-}
-
-/** @throws without a word of what stands there: errors are logged */
-function positionOf(line: Buffer): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(line.toString());
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
-  } catch {
-    // Told below
-  }
-  throw new Error('a line is no position');
-}
 
 /** One pass over an archive. */
 class Pass {
@@ -61,8 +32,7 @@ class Pass {
   private changedBlock(block: Buffer): Buffer {
     const lines: Buffer[] = [];
     for (let start = 0; start < block.length; ) {
-      const newline = block.indexOf(NEWLINE, start);
-      const end = newline < 0 ? block.length : newline + 1;
+      const end = lineEnd(block, start);
       const line = this.changedLine(block.subarray(start, end));
       if (line !== undefined) lines.push(line);
       start = end;
@@ -80,9 +50,6 @@ class Pass {
   }
 }
 
-const unpacked = (path: string) =>
-  [createReadStream(path, { highWaterMark: CHUNK }), createGunzip({ chunkSize: CHUNK })] as const;
-
 async function countChanges(path: string, rule: LineChange): Promise<number> {
   const pass = new Pass(rule);
   await pipeline(...unpacked(path), async (chunks: AsyncIterable<Buffer>) => {
@@ -92,7 +59,7 @@ async function countChanges(path: string, rule: LineChange): Promise<number> {
 }
 
 async function replace(path: string, rule: LineChange): Promise<void> {
-  const temporary = `${path}${UNFINISHED}`;
+  const temporary = `${path}${ERASING}`;
   const { mode } = await stat(path);
   const pass = new Pass(rule);
   try {

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { databaseDir, lockDataDir, prepareDataDir, socketDir } from './data-dir.ts';
 import type { Database } from './index.ts';
+import { createProcessLocks } from './locks.ts';
 import type { WorkerData, WorkerMessage } from './pglite-worker.ts';
 import { connect } from './postgres.ts';
 
@@ -83,6 +84,7 @@ export async function openEmbeddedDatabase(
   });
   return {
     queries: pool.queries,
+    locks: createProcessLocks(pool.queries),
     connectionString,
     description: `embedded PostgreSQL in ${directory}`,
     async close() {

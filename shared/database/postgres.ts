@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import pgPromise from 'pg-promise';
 import type { Database, Queries } from './index.ts';
+import { createAdvisoryLocks } from './locks.ts';
 
 /** A connection attempt that takes longer will not succeed; callers have their own ways to wait. */
 const CONNECT_TIMEOUT_MS = 5000;
@@ -50,8 +51,10 @@ function withoutCredentials(connectionString: string): string {
 
 /** A PostgreSQL server. */
 export function connectPostgres(connectionString: string, poolSize: number): Database {
+  const pool = connect(connectionString, { poolSize });
   return {
-    ...connect(connectionString, { poolSize }),
+    ...pool,
+    locks: createAdvisoryLocks(pool.queries),
     connectionString,
     description: `PostgreSQL at ${withoutCredentials(connectionString)}`,
   };

@@ -1,7 +1,7 @@
 import type { Revocations } from '../auth/revocations.ts';
 import type { TokenVerifier } from '../auth/verify.ts';
 import type { Config } from '../config.ts';
-import type { Queries } from '../database/index.ts';
+import type { Locks, Queries } from '../database/index.ts';
 import type { Health } from '../health.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -15,6 +15,7 @@ export type Base = {
   health: Health;
   metrics: Metrics;
   queries: Queries;
+  locks: Locks;
   revocations: Revocations;
   verifier: TokenVerifier;
 };

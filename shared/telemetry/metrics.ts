@@ -72,6 +72,21 @@ export function createMetrics() {
       buckets: BATCH_BUCKETS,
       registers,
     }),
+    partitions: new Gauge({
+      name: 'fleetcast_partitions',
+      help: 'Days that the history of positions holds, as of the last look (role ingest or all)',
+      registers,
+    }),
+    retentionDropped: new Counter({
+      name: 'fleetcast_retention_days_dropped_total',
+      help: 'Days past HISTORY_RETENTION_DAYS that were dropped, after they were archived if there is an ARCHIVE_DIR',
+      registers,
+    }),
+    retentionFailures: new Counter({
+      name: 'fleetcast_retention_failures_total',
+      help: 'Days that could not be archived or dropped, and stay',
+      registers,
+    }),
     storeRetries: new Counter({
       name: 'fleetcast_store_retries_total',
       help: 'Transactions that failed and were tried again',

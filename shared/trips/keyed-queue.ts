@@ -2,6 +2,10 @@
 export class KeyedQueue {
   private readonly last = new Map<string, Promise<unknown>>();
 
+  isBusy(key: string): boolean {
+    return this.last.has(key);
+  }
+
   async run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.last.get(key) ?? Promise.resolve();
     const mine = before.then(task, task);

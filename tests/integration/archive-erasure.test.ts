@@ -2,6 +2,7 @@ import { chmod, stat, writeFile } from 'node:fs/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Archives } from '../../shared/archive/erase.ts';
+import { createAdvisoryLocks } from '../../shared/database/locks.ts';
 import { connect } from '../../shared/database/postgres.ts';
 import { archived, archiveFolder } from '../support/archives.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -29,7 +30,7 @@ afterEach(() => folder.remove());
 function open(process: number): Archives {
   const connection = connections[process];
   if (connection === undefined) throw new Error('no such process');
-  return new Archives(folder.path, connection.queries);
+  return new Archives(folder.path, createAdvisoryLocks(connection.queries));
 }
 
 const EVER = 253_402_300_799_999;

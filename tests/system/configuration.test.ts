@@ -114,6 +114,14 @@ describe('a start with a bad configuration ends with status 2', () => {
     expect(empty.problems).toEqual([expect.stringMatching(/^TLS_CERT_FILE and TLS_KEY_FILE/)]);
   });
 
+  test('for an ARCHIVE_DIR that no file can be made in', async () => {
+    const path = join(folder, 'a-file');
+    await writeFile(path, '');
+    const { status, stdout, problems } = await start({ ARCHIVE_DIR: join(path, 'archive') });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(problems).toEqual([expect.stringMatching(/^ARCHIVE_DIR can't be written in: .*a-file/)]);
+  });
+
   test('also when it comes from a file .env, over which the environment wins', async () => {
     await writeFile(join(folder, '.env'), 'LOG_LEVEL=loud\nROLE=pilot\n');
     try {

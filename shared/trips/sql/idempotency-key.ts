@@ -4,7 +4,7 @@ import type { Runner } from '../../database/index.ts';
 export type IdempotentRequest = { sub: string; key: string; fingerprint: string };
 
 /** SPEC: kept 24 h. */
-const KEPT = "interval '24 hours'";
+export const KEPT = "interval '24 hours'";
 
 type FirstRequest = { fingerprint: string; tripId: string };
 
