@@ -9,9 +9,8 @@ export interface TestDatabase {
 /** Whoever is connected after that is cut off. */
 const GOODBYE_MS = 500;
 
-/** An empty database of its own for a test, on the server of this run; its extensions are the migrations' job. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const server = process.env.TEST_DATABASE_URL;
+/** An empty database of its own for a test, on the server of this run unless said; its extensions are the migrations' job. */
+export async function createTestDatabase(server = process.env.TEST_DATABASE_URL): Promise<TestDatabase> {
   if (!server)
     throw new Error('TEST_DATABASE_URL is not set: only tests/integration and tests/system have a server');
   const name = `fleetcast_test_${randomBytes(8).toString('hex')}`;

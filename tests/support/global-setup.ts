@@ -1,3 +1,7 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Row, table } from './chaos/report.ts';
 import { startServices } from './services/index.ts';
 
 declare global {
@@ -12,7 +16,10 @@ export default async function globalSetup(): Promise<void> {
   process.env.TEST_DATABASE_URL = services.databaseUrl;
   process.env.TEST_REDIS_URL = services.redisUrl;
 
+  const rows = join(tmpdir(), `fleetcast-chaos-${process.pid}.jsonl`);
+  process.env.CHAOS_ROWS = rows;
   globalThis.stopTestServices = async () => {
+    printChaos(rows);
     // In watch mode the next run must not take a stopped server for one that the user gave.
     setOrDelete('TEST_DATABASE_URL', given.database);
     setOrDelete('TEST_REDIS_URL', given.redis);
@@ -23,4 +30,12 @@ export default async function globalSetup(): Promise<void> {
 function setOrDelete(name: string, value: string | undefined): void {
   if (value === undefined) delete process.env[name];
   else process.env[name] = value;
+}
+
+/** What the chaos tests of this run have seen. */
+function printChaos(path: string): void {
+  if (!existsSync(path)) return;
+  const lines = readFileSync(path, 'utf8').trim().split('\n');
+  rmSync(path);
+  process.stdout.write(`\n${table(lines.map((line) => JSON.parse(line) as Row))}\n`);
 }

@@ -7,18 +7,22 @@ export type ClusterSize = { brokers: number; ingests: number; apis: number };
 export type ClusterOptions = Partial<ClusterSize> & {
   /** For every process. */
   env?: Record<string, string>;
-  /** Other than those of the test run: a proxy before them, or servers of the test's own. */
-  databaseUrl?: string;
+  /** Other than those of the test run: servers of the test's own. */
+  databaseServer?: string;
   redisUrl?: string;
+  /** Another way to the database: a proxy before it. */
+  databaseUrl?: string;
 };
 
-type Role = 'broker' | 'ingest' | 'api';
+export type Role = 'broker' | 'ingest' | 'api';
 
 /** Real processes of the product, each with one role, over one database and one Redis. */
 export class PlatformCluster {
   readonly brokers: Platform[] = [];
   readonly ingests: Platform[] = [];
   readonly apis: Platform[] = [];
+  /** Those that were killed or ended. */
+  readonly gone: Platform[] = [];
   readonly databaseUrl: string;
   private readonly env: Record<string, string>;
   private readonly database: TestDatabase;
@@ -36,7 +40,7 @@ export class PlatformCluster {
 
   static async start(options: ClusterOptions = {}): Promise<PlatformCluster> {
     const { brokers = 2, ingests = 2, apis = 1 } = options;
-    const cluster = new PlatformCluster(await createTestDatabase(), options);
+    const cluster = new PlatformCluster(await createTestDatabase(options.databaseServer), options);
     try {
       // One of them migrates, and the others would wait for it
       await cluster.add('api');
@@ -59,10 +63,22 @@ export class PlatformCluster {
     return process;
   }
 
+  /** Another one in the place of one that is gone, with the same addresses. */
+  async replace(role: Role, { ports }: Platform): Promise<Platform> {
+    const { mqtt, ws, api, metrics } = ports;
+    return this.add(role, {
+      MQTT_PORT: String(mqtt),
+      MQTT_WS_PORT: String(ws),
+      API_PORT: String(api),
+      METRICS_PORT: String(metrics),
+    });
+  }
+
   /** kill -9, and it is none of the cluster's any more. */
   async kill(role: Role, index = 0): Promise<Platform> {
     const [process] = this.of(role).splice(index, 1);
     if (process === undefined) throw new Error(`there is no ${role} ${index}`);
+    this.gone.push(process);
     await process.kill();
     return process;
   }
@@ -71,6 +87,7 @@ export class PlatformCluster {
   async end(role: Role, index = 0): Promise<number | null> {
     const [process] = this.of(role).splice(index, 1);
     if (process === undefined) throw new Error(`there is no ${role} ${index}`);
+    this.gone.push(process);
     return process.stop();
   }
 

@@ -2,9 +2,10 @@ import { Apt, choosePostgisPackage } from './apt.ts';
 import { startPostgisContainer, startRedisContainer } from './docker.ts';
 import { findPostgres, findRedisServer, postgresInstallations } from './find-binaries.ts';
 import { givenByUrl } from './given.ts';
-import { checkPostgis, startPostgres } from './postgres.ts';
+import { checkPostgis, startPostgres, startRestartablePostgres } from './postgres.ts';
 import { installPrograms } from './programs.ts';
-import { pingRedis, startRedis } from './redis.ts';
+import { pingRedis, startRedis, startRestartableRedis } from './redis.ts';
+import type { RestartableServer } from './restartable.ts';
 import {
   type Closed,
   firstOpenWay,
@@ -66,14 +67,51 @@ export async function startServices(given: GivenUrls): Promise<TestServices> {
   }
 }
 
+/** Servers of a test's own, to be killed: only programs on this machine can be, or such as are installed now. */
+export async function startRestartableServers(): Promise<RestartableServers> {
+  const apt = new Apt(say);
+  const installed = await programOrApt(apt, findPostgres, choosePostgres);
+  const redisServer = await programOrApt(
+    apt,
+    async () => (await findRedisServer()) ?? { reason: 'no redis-server on the PATH' },
+    async () => 'redis-server',
+  );
+  const [postgres, redis] = await Promise.all([
+    startRestartablePostgres(installed),
+    startRestartableRedis(redisServer),
+  ]);
+  return { postgres, redis };
+}
+
+export type RestartableServers = Record<'postgres' | 'redis', { url: string; server: RestartableServer }>;
+
+async function programOrApt<T extends string | object>(
+  apt: Apt,
+  find: () => Promise<T | Closed>,
+  choosePackage: () => Promise<string | Closed>,
+): Promise<T> {
+  const isMissing = (found: T | Closed): found is Closed => typeof found === 'object' && isClosed(found);
+  const found = await find();
+  if (!isMissing(found)) return found;
+  const closed = await apt.install(choosePackage);
+  const installed = closed ?? (await find());
+  if (isMissing(installed))
+    throw new Error(
+      `the chaos tests kill servers of their own: ${found.reason}; apt-get: ${installed.reason}`,
+    );
+  return installed;
+}
+
+async function choosePostgres(): Promise<string | Closed> {
+  const installed = await postgresInstallations();
+  return choosePostgisPackage(installed.map(({ major }) => major));
+}
+
 function postgresWays(url: string | undefined, apt: Apt): Way[] {
   return [
     givenByUrl('TEST_DATABASE_URL', url),
     { name: 'Docker', open: startPostgisContainer },
-    ...binariesAndApt(apt, startInstalledPostgres, async () => {
-      const installed = await postgresInstallations();
-      return choosePostgisPackage(installed.map(({ major }) => major));
-    }),
+    ...binariesAndApt(apt, startInstalledPostgres, choosePostgres),
   ];
 }
 

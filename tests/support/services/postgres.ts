@@ -8,6 +8,7 @@ import { freePort } from './free-port.ts';
 import { GuardedProcess, type ProcessOwner, runGuarded } from './guarded-process.ts';
 import { untilReady } from './ready.ts';
 import { reasonOf } from './reason.ts';
+import { RestartableServer } from './restartable.ts';
 import { run } from './run.ts';
 import type { RunningService } from './ways.ts';
 
@@ -19,10 +20,16 @@ const SETTINGS = {
   full_page_writes: 'off',
 };
 
-export async function startPostgres({
-  directory: bin,
-  major,
-}: PostgresInstallation): Promise<RunningService> {
+type Cluster = {
+  bin: string;
+  directory: string;
+  data: string;
+  password: string;
+  owner: ProcessOwner | undefined;
+};
+
+/** An empty one, in a temporary directory. */
+async function createCluster(bin: string): Promise<Cluster> {
   const owner = await serverOwner();
   const directory = await mkdtemp(join(tmpdir(), 'fleetcast-postgres-'));
   const data = join(directory, 'data');
@@ -48,18 +55,39 @@ export async function startPostgres({
     stopSignal: 'TERM',
     owner,
   });
+  return { bin, directory, data, password, owner };
+}
 
+const serverCommand = ({ bin, data, directory }: Cluster, settings: Record<string, string>) => ({
+  command: join(bin, 'postgres'),
+  args: [
+    '-D',
+    data,
+    ...Object.entries({ ...settings, unix_socket_directories: directory }).flatMap(([name, value]) => [
+      '-c',
+      `${name}=${value}`,
+    ]),
+  ],
+});
+
+const urlOf = ({ password }: Cluster, port: number) =>
+  `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
+
+export async function startPostgres({
+  directory: bin,
+  major,
+}: PostgresInstallation): Promise<RunningService> {
+  const cluster = await createCluster(bin);
+  const { directory, owner } = cluster;
   const port = await freePort();
-  const settings = Object.entries({ ...SETTINGS, port: String(port), unix_socket_directories: directory });
   const server = new GuardedProcess({
-    command: join(bin, 'postgres'),
-    args: ['-D', data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    ...serverCommand(cluster, { ...SETTINGS, port: String(port) }),
     directory,
     // Immediate shutdown: it waits for no client, and what is on disk does not matter.
     stopSignal: 'QUIT',
     owner,
   });
-  const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
+  const url = urlOf(cluster, port);
   try {
     await untilReady('PostgreSQL', () => query(url, 'select 1'), server);
   } catch (error) {
@@ -67,6 +95,23 @@ export async function startPostgres({
     throw error;
   }
   return { url, description: `PostgreSQL ${major} from ${bin}`, stop: () => server.stop() };
+}
+
+/** One that a test may kill, and that keeps what it has committed. */
+export async function startRestartablePostgres({
+  directory: bin,
+}: PostgresInstallation): Promise<{ url: string; server: RestartableServer }> {
+  const cluster = await createCluster(bin);
+  const port = await freePort();
+  const url = urlOf(cluster, port);
+  const server = new RestartableServer({
+    ...serverCommand(cluster, { ...SETTINGS, fsync: 'on', full_page_writes: 'on', port: String(port) }),
+    directory: cluster.directory,
+    owner: cluster.owner,
+    untilReady: () => untilReady('PostgreSQL', () => query(url, 'select 1')),
+  });
+  await server.start();
+  return { url, server };
 }
 
 /** initdb and postgres refuse to run as root; the packages bring a user for them. */

@@ -8,6 +8,7 @@ import { freePort } from './free-port.ts';
 import { GuardedProcess } from './guarded-process.ts';
 import { untilReady } from './ready.ts';
 import { reasonOf } from './reason.ts';
+import { RestartableServer } from './restartable.ts';
 import type { RunningService } from './ways.ts';
 
 const ANSWER_LIMIT_MS = 5_000;
@@ -41,6 +42,33 @@ export async function startRedis(binary: string): Promise<RunningService> {
     throw error;
   }
   return { url, description: `Redis from ${binary}`, stop: () => server.stop() };
+}
+
+/** One that a test may kill, and that keeps what it has confirmed. */
+export async function startRestartableRedis(
+  binary: string,
+): Promise<{ url: string; server: RestartableServer }> {
+  const directory = await mkdtemp(join(tmpdir(), 'fleetcast-redis-'));
+  const port = await freePort();
+  const url = `redis://127.0.0.1:${port}`;
+  const settings = {
+    bind: '127.0.0.1',
+    port: String(port),
+    dir: directory,
+    save: '',
+    appendonly: 'yes',
+    appendfsync: 'always',
+    'maxmemory-policy': 'noeviction',
+  };
+  const server = new RestartableServer({
+    command: binary,
+    args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+    directory,
+    owner: undefined,
+    untilReady: () => untilReady('Redis', () => pingRedis(url)),
+  });
+  await server.start();
+  return { url, server };
 }
 
 /** Speaks the protocol itself, so that the tests' support needs no client library. */
