@@ -1,6 +1,7 @@
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler';
 import { Job } from 'kubernetes-models/batch/v1/Job';
+import { Ingress } from 'kubernetes-models/networking.k8s.io/v1/Ingress';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
 import { Namespace } from 'kubernetes-models/v1/Namespace';
@@ -10,9 +11,16 @@ type Model = { validate(): void };
 type ModelClass = { prototype: Model; apiVersion: string; kind: string };
 
 const models = new Map<string, ModelClass>(
-  [Deployment, HorizontalPodAutoscaler, Job, NetworkPolicy, PodDisruptionBudget, Namespace, Service].map(
-    (model) => [`${model.apiVersion} ${model.kind}`, model],
-  ),
+  [
+    Deployment,
+    HorizontalPodAutoscaler,
+    Ingress,
+    Job,
+    NetworkPolicy,
+    PodDisruptionBudget,
+    Namespace,
+    Service,
+  ].map((model) => [`${model.apiVersion} ${model.kind}`, model]),
 );
 
 /** Every object and array below `value`, made to note which of its fields are read. */
