@@ -3,7 +3,7 @@ import type { Logger } from './telemetry/log.ts';
 type Stop = () => Promise<unknown> | unknown;
 
 /** Longest that a whole stop may take: container runtimes kill after 30 s. */
-const STOP_TIMEOUT_MS = 25_000;
+export const STOP_TIMEOUT_MS = 25_000;
 
 /** What was started, to be stopped the other way round. */
 export class Lifecycle {

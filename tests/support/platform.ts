@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Role } from '../../shared/auth/identity.ts';
 import { createTokenSigner } from '../../shared/auth/sign.ts';
@@ -47,7 +48,7 @@ function overRedis(env: Record<string, string>): Record<string, string> {
   return { REDIS_URL: url, REDIS_PREFIX: `test-${store.digest('hex').slice(0, 32)}` };
 }
 
-/** A real process of the product on free ports, with no rate limits but those in `env`. Fails with its output when it ends early. */
+/** A real process of the product on free ports, with no rate limits but those in `env`. */
 export async function startPlatform(env: Record<string, string>): Promise<Platform> {
   const child = spawn(process.execPath, ['--import', LOADER, 'main.ts'], {
     cwd: ROOT,
@@ -66,11 +67,16 @@ export async function startPlatform(env: Record<string, string>): Promise<Platfo
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  return untilReady(child);
+}
+
+/** Of a process that was just started with its output piped. Fails with that when it ends early. */
+export async function untilReady(child: ChildProcess): Promise<Platform> {
   const output: string[] = [];
   const exited = once(child, 'exit') as Promise<[number | null]>;
-  createInterface({ input: child.stderr }).on('line', (line) => output.push(line));
+  createInterface({ input: child.stderr as Readable }).on('line', (line) => output.push(line));
   const ready = new Promise<ReadyLine>((resolve) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
+    createInterface({ input: child.stdout as Readable }).on('line', (line) => {
       output.push(line);
       if (line.includes('"msg":"ready"')) resolve(JSON.parse(line) as ReadyLine);
     });

@@ -23,6 +23,10 @@ const ELSEWHERE = [
   /^npm run simulate/,
   // Another server; every test with a database of its own starts so
   /^DATABASE_URL=/,
+  // tests/system/cluster-trip.test.ts
+  /--role broker/,
+  // What it starts: tests/system/container-image.test.ts
+  /docker compose up/,
   // This is it
   /npm test/,
 ];
