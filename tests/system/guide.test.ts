@@ -27,6 +27,9 @@ const ELSEWHERE = [
   /--role broker/,
   // What it starts: tests/system/container-image.test.ts
   /docker compose up/,
+  // Days that are over: tests/integration/retention*.test.ts
+  /^zcat archive\//,
+  /^psql "\$DATABASE_URL"/,
   // This is it
   /npm test/,
 ];
