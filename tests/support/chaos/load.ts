@@ -11,6 +11,10 @@ export type LoadOptions = {
   pairs: number;
   /** The trips move on at random times within it (ms). */
   spanMs: number;
+  /** All set out at once: from then on riders see their drivers. */
+  setOutFirst?: boolean;
+  /** Riders begin on the broker of their driver, not on another one. */
+  sameBroker?: boolean;
   random: Random;
 };
 
@@ -87,12 +91,15 @@ export class Load {
   }
 
   private async addPair(index: number): Promise<void> {
-    const { name, random, spanMs } = this.options;
+    const { name, random, spanMs, setOutFirst = false, sameBroker = false } = this.options;
     const { brokers } = this.cluster;
     const times = STEPS.map(() => random() * spanMs).sort((a, b) => a - b);
+    if (setOutFirst) times[0] = 0;
     const driverId = `${name}-d${index}`;
     const tripId = await this.dispatch.book(driverId, `${name}-r${index}`);
-    this.riders.push(await ChaosRider.start(`${name}-r${index}`, tripId, brokers, index + 1));
+    this.riders.push(
+      await ChaosRider.start(`${name}-r${index}`, tripId, brokers, sameBroker ? index : index + 1),
+    );
     const driver = await ChaosDriver.start(driverId, brokers, index);
     this.drivers.push(driver);
     const startedAt = Date.now();

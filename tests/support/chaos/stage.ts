@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import type { Platform } from '../platform.ts';
 import { type ClusterSize, PlatformCluster, type Role } from '../platform-cluster.ts';
 import { type RestartableServers, startRestartableServers } from '../services/index.ts';
-import { LAST_VERSION, Load } from './load.ts';
+import { LAST_VERSION, Load, type LoadOptions } from './load.ts';
 import { COLLECT_ON_SIGNAL, heldMemory } from './memory.ts';
 import { between, chaosSeed, type Random, seededRandom } from './random.ts';
 import { report } from './report.ts';
@@ -15,10 +15,7 @@ const PAIRS = 30;
 /** MiB that a process may hold after a fault beyond what one of its role held before it. Compiled code alone takes some. */
 const MEMORY_ALLOWANCE = 40;
 
-export type FaultOptions = {
-  name: string;
-  /** How long (ms) the trips take: about as long as the fault. */
-  spanMs: number;
+export type FaultOptions = Omit<LoadOptions, 'pairs' | 'random'> & {
   pairs?: number;
   /** Redis hands messages between brokers on as they come: those of the moment of its death are made up for by the last status. */
   mayMissStatuses?: boolean;
@@ -60,15 +57,16 @@ export class Stage {
 
   /** Lets a load run, does the fault in its midst, and holds everything against the promises. */
   async fault(
-    { name, spanMs, pairs = PAIRS, mayMissStatuses = false, mayBeRefused = false }: FaultOptions,
+    { pairs = PAIRS, mayMissStatuses = false, mayBeRefused = false, ...options }: FaultOptions,
     strike: (load: Load) => Promise<void>,
   ): Promise<Load> {
+    const { name, spanMs } = options;
     const tell = (what: string) => process.stderr.write(`${name}: ${what}\n`);
     const before = await this.memory();
     const load = await Load.start(this.cluster, {
+      ...options,
       name: name.replaceAll(/[^a-z0-9]+/gi, '-'),
       pairs,
-      spanMs,
       random: this.random,
     });
     const startedAt = Date.now();

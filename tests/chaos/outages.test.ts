@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Load } from '../support/chaos/load.ts';
+import { Stage } from '../support/chaos/stage.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await Stage.start('outages');
+}, 180_000);
+afterAll(() => stage?.stop(), 60_000);
+
+type Window = { from: number; to: number };
+const isWithin = ({ from, to }: Window, at: number) => at > from && at < to;
+
+/** kill -9, and back after so long (ms). What is asked of the time in between leaves out the moments in which it is noticed. */
+async function away(server: 'postgres' | 'redis', ms: number, noticedWithinMs: number): Promise<Window> {
+  stage.servers[server].server.signal();
+  const from = Date.now() + noticedWithinMs;
+  await stage.pause(ms, ms);
+  const to = Date.now();
+  await stage.servers[server].server.start();
+  return { from, to };
+}
+
+const acknowledgedIn = (load: Load, window: Window) =>
+  load.drivers.map(({ ackTimes }) => ackTimes.filter(({ at }) => isWithin(window, at)).length);
+
+const seenIn = (load: Load, window: Window) =>
+  load.riders.map(({ places }) => places.filter(({ at, retain }) => !retain && isWithin(window, at)).length);
+
+test('PostgreSQL is away for 30 s: drivers publish, riders see them, and it is all stored afterwards', async () => {
+  let window: Window = { from: 0, to: 0 };
+  const load = await stage.fault(
+    { name: 'PostgreSQL away for 30 s', spanMs: 36_000, setOutFirst: true },
+    async () => {
+      window = await away('postgres', 30_000, 1000);
+    },
+  );
+  expect(Math.min(...acknowledgedIn(load, window))).toBeGreaterThan(0);
+  expect(Math.min(...seenIn(load, window))).toBeGreaterThan(0);
+}, 240_000);
+
+test('Redis is away for 10 s: each broker goes on for its clients, and acknowledges nothing', async () => {
+  let window: Window = { from: 0, to: 0 };
+  const load = await stage.fault(
+    {
+      name: 'Redis away for 10 s',
+      spanMs: 16_000,
+      setOutFirst: true,
+      mayMissStatuses: true,
+      sameBroker: true,
+    },
+    async () => {
+      window = await away('redis', 10_000, 3000);
+    },
+  );
+  expect(acknowledgedIn(load, window)).toEqual(load.drivers.map(() => 0));
+  expect(Math.min(...seenIn(load, window))).toBeGreaterThan(0);
+}, 240_000);
+
+test('Redis is out of memory: OVERLOADED, until there is room again', async () => {
+  let window: Window = { from: 0, to: 0 };
+  const load = await stage.fault(
+    {
+      name: 'Redis out of memory',
+      spanMs: 10_000,
+      setOutFirst: true,
+      mayMissStatuses: true,
+      mayBeRefused: true,
+    },
+    async () => {
+      await stage.redis.config('SET', 'maxmemory', '1mb');
+      const from = Date.now() + 1000;
+      await stage.pause(5000, 6000);
+      window = { from, to: Date.now() };
+      await stage.redis.config('SET', 'maxmemory', '0');
+    },
+  );
+  expect(acknowledgedIn(load, window)).toEqual(load.drivers.map(() => 0));
+  expect(load.drivers.flatMap(({ errors }) => errors)).toContain('OVERLOADED');
+}, 240_000);
