@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { type Config, readConfig } from '../../shared/config.ts';
+import { readConfig } from '../../shared/config.ts';
 import { STOP_TIMEOUT_MS } from '../../shared/lifecycle.ts';
 import {
   expectCommand,
@@ -12,40 +12,27 @@ import {
   read,
 } from '../support/deploy/files.ts';
 import {
-  type Container,
   environmentOf,
   kustomization,
   type Manifest,
   type Probe,
   readEnv,
-  readResources,
-  selects,
 } from '../support/deploy/kubernetes.ts';
 import { schemaProblems } from '../support/deploy/kubernetes-schema.ts';
-
-const roles = ['broker', 'ingest', 'api'] as const;
-const secret = {
-  DATABASE_URL: 'postgresql://fleet:secret@postgres.example.org:5432/fleet',
-  REDIS_URL: 'rediss://:secret@redis.example.org:6379',
-  JWT_SECRET: 'secret',
-};
-const resources = readResources();
-const manifests = resources.map(({ manifest }) => manifest);
-const ofKind = (kind: string) => manifests.filter((manifest) => manifest.kind === kind);
-const deployments = ofKind('Deployment');
-const pods = [...deployments, ...ofKind('Job')].map(({ spec }) => spec.template);
-const containerOf = ({ spec }: Manifest) => spec.template.spec.containers[0] as Container;
-const roleOf = ({ metadata }: Manifest) => metadata.labels?.['app.kubernetes.io/component'] ?? '';
-const configOf = (manifest: Manifest): Config => readConfig(environmentOf(containerOf(manifest), secret));
-const deploymentOf = (role: string) => deployments.find((one) => roleOf(one) === role) as Manifest;
-
-/** The ports that a process listens on, by the names that the manifests give them. */
-const listened = ({ role, mqtt, api, metricsPort }: Config): Record<string, number> => ({
-  ...(role === 'broker' ? { mqtt: mqtt.port, 'mqtt-ws': mqtt.wsPort } : {}),
-  ...(role === 'api' ? { api: api.port } : {}),
-  metrics: metricsPort,
-});
-const portNames = (manifest: Manifest) => Object.keys(listened(configOf(manifest)));
+import {
+  configOf,
+  containerOf,
+  deploymentOf,
+  deployments,
+  listened,
+  manifests,
+  ofKind,
+  pods,
+  resources,
+  roleOf,
+  roles,
+  secret,
+} from '../support/deploy/manifests.ts';
 
 describe('the manifests', () => {
   test('are what Kubernetes allows', () => {
@@ -200,69 +187,6 @@ test('the Job migrates', () => {
   const [job] = ofKind('Job');
   expectCommand(containerOf(job as Manifest).command);
   expect(containerOf(job as Manifest).command?.at(-1)).toBe('dist/tools/migrate.js');
-});
-
-describe('selectors', () => {
-  const labelsOf = (role: string) => deploymentOf(role).spec.template.metadata.labels;
-  const picked = (selector: Record<string, string>) =>
-    roles.filter((role) => selects(selector, labelsOf(role)));
-
-  test('of Deployments, budgets and spreading pick the pods of one role', () => {
-    for (const deployment of [...deployments, ...ofKind('PodDisruptionBudget')])
-      expect(picked(deployment.spec.selector.matchLabels)).toEqual([roleOf(deployment)]);
-    for (const { spec } of deployments)
-      expect(spec.template.spec.topologySpreadConstraints?.[0]?.labelSelector).toEqual(spec.selector);
-    expect(ofKind('PodDisruptionBudget').map(roleOf)).toEqual([...roles]);
-  });
-
-  test('of Services pick pods that have the port', () => {
-    const services = ofKind('Service').map(({ metadata, spec }) => ({
-      name: metadata.name,
-      roles: picked(spec.selector),
-      ports: spec.ports.map(({ port, targetPort }) => ({ port, targetPort })),
-    }));
-    expect(services).toEqual([
-      { name: 'fleetcast-mqtt', roles: ['broker'], ports: [{ port: 1883, targetPort: 'mqtt' }] },
-      { name: 'fleetcast-mqtt-ws', roles: ['broker'], ports: [{ port: 8083, targetPort: 'mqtt-ws' }] },
-      { name: 'fleetcast-api', roles: ['api'], ports: [{ port: 8096, targetPort: 'api' }] },
-      { name: 'fleetcast-metrics', roles: [...roles], ports: [{ port: 9096, targetPort: 'metrics' }] },
-    ]);
-    for (const { roles: those, ports } of services)
-      for (const role of those)
-        for (const { port, targetPort } of ports)
-          expect(listened(configOf(deploymentOf(role)))[targetPort]).toBe(port);
-  });
-
-  test('of network policies open the ports of a role to everybody, and metrics to Prometheus alone', () => {
-    const [all, ...open] = ofKind('NetworkPolicy').map(({ spec }) => spec);
-    expect(picked(all?.podSelector.matchLabels ?? { none: '' })).toEqual([...roles]);
-    expect(all?.policyTypes).toEqual(['Ingress', 'Egress']);
-    expect(all?.ingress.map(({ from, ports }) => [from?.length, ports[0]?.port])).toEqual([[1, 'metrics']]);
-    const stores = [secret.DATABASE_URL, secret.REDIS_URL].map((url) => Number(new URL(url).port));
-    const reached = all?.egress?.flatMap(({ ports }) => ports.map(({ port }) => port));
-    expect(reached).toEqual(expect.arrayContaining(stores));
-    for (const { podSelector, ingress } of open) {
-      const [role = ''] = picked(podSelector.matchLabels);
-      const ports = ingress.flatMap((rule) => rule.ports.map(({ port }) => port));
-      expect([...ports, 'metrics']).toEqual(portNames(deploymentOf(role)));
-    }
-    expect(open.flatMap(({ podSelector }) => picked(podSelector.matchLabels))).toEqual(['broker', 'api']);
-  });
-
-  test('of autoscalers find their Deployment, from 3 to 10', () => {
-    for (const [index, { spec }] of ofKind('HorizontalPodAutoscaler').entries()) {
-      expect(spec.scaleTargetRef).toMatchObject({
-        kind: 'Deployment',
-        name: deploymentOf(roles[index] ?? '').metadata.name,
-      });
-      expect(spec).toMatchObject({ minReplicas: 3, maxReplicas: 10 });
-      for (const { resource } of spec.metrics)
-        expect(Object.keys(containerOf(deploymentOf(roles[index] ?? '')).resources.requests)).toContain(
-          resource.name,
-        );
-    }
-    expect(ofKind('HorizontalPodAutoscaler')).toHaveLength(roles.length);
-  });
 });
 
 test('config.env counts the connections right', () => {
