@@ -19,6 +19,9 @@ client.on('packetreceive', ({ cmd, messageId }) => {
 });
 `;
 
+/** A first start makes the database: 10 s, where nothing else runs. */
+const READY_WITHIN_MS = 240_000;
+
 type Ready = { mqtt: { mqtt: number; ws: number }; api: number; metrics: number };
 
 /** Somebody with a fresh checkout, who starts the platform in it and pastes what a page says. */
@@ -59,17 +62,25 @@ export async function startReader(start: string, settings: Record<string, string
   createInterface({ input: platform.stderr }).on('line', (text) => output.push(text));
   const ready = new Promise<Ready>((resolve) => {
     let line: Ready | undefined;
+    let hasTokens = false;
     createInterface({ input: platform.stdout }).on('line', (text) => {
       output.push(text);
       if (text.includes('"msg":"ready"')) line = JSON.parse(text) as Ready;
-      if (text.startsWith('export OPERATOR_TOKEN=') && line !== undefined) resolve(line);
+      if (text.startsWith('export OPERATOR_TOKEN=')) hasTokens = true;
+      if (hasTokens && line !== undefined) resolve(line);
     });
   });
   const early = closed.then(() => {
     throw new Error(`the platform ended:\n${output.join('\n')}`);
   });
   early.catch(() => undefined);
-  const { mqtt, api, metrics } = await Promise.race([ready, early]);
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(
+      () => reject(new Error(`the platform is not ready after ${READY_WITHIN_MS} ms:\n${output.join('\n')}`)),
+      READY_WITHIN_MS,
+    ).unref();
+  });
+  const { mqtt, api, metrics } = await Promise.race([ready, early, late]);
 
   await mkdir(env.XDG_CONFIG_HOME);
   await writeFile(join(env.XDG_CONFIG_HOME, 'mosquitto_pub'), `-p ${mqtt.mqtt}\n`);

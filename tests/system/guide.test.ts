@@ -41,7 +41,7 @@ beforeAll(async () => {
   await needPrograms('mosquitto_pub', 'mosquitto_sub', 'curl', 'stdbuf');
   // The packages are there: to install them again would take them away from the tests
   reader = await startReader(start?.code.replace('npm ci\n', '') ?? '', settings);
-}, 120_000);
+}, 300_000);
 afterAll(() => reader?.stop());
 
 function paste(page: readonly Snippet[]): void {
