@@ -20,6 +20,7 @@ import { matchTopic, type TopicName } from '../shared/topics.ts';
 import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { parseTransition } from '../shared/trips/transition-message.ts';
 import { DEALT_WITH } from './fleet-broker.ts';
+import { holdOff } from './hold-off.ts';
 import type { Session, SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
@@ -108,7 +109,8 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     if (result === undefined) return leaveUnacknowledged(incoming);
     if ('refusal' in result) {
       report(incoming, result.refusal);
-      if (result.refusal.code === 'OVERLOADED') return leaveUnacknowledged(incoming);
+      const { code, retryAfterMs = 0 } = result.refusal;
+      if (code === 'OVERLOADED' && incoming.packet.qos > 0) return holdOff(incoming.client, retryAfterMs);
     }
     if ('rejected' in result) for (const refusal of summarise(result.rejected)) report(incoming, refusal);
     metrics.admission.observe((Date.now() - incoming.receivedAt) / 1000);

@@ -130,7 +130,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     });
   });
   let listening = true;
-  const everyClient = () => broker.everyClient() as (SessionClient & { pause(): void })[];
+  const everyClient = () => broker.everyClient() as unknown as SessionClient[];
   const letGo = (client: SessionClient) => {
     client.will = null;
     if (client.session !== undefined) client.session.closeReason ??= 'SERVER_STOPPED';

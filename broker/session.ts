@@ -14,6 +14,8 @@ export type Session = {
   identity: Identity;
   transport: Transport;
   acks: AckQueue;
+  /** It has sent what could not be kept, and is about to be closed. */
+  isHeldOff: boolean;
   /** Filters that this client holds, or is just being granted. */
   filters: Set<string>;
   /** Trips that this client follows, by any of its filters. */
@@ -42,6 +44,7 @@ export function newSession(identity: Identity, transport: Transport, isTakenUp: 
     identity,
     transport,
     acks: new AckQueue(),
+    isHeldOff: false,
     filters: new Set(),
     trips: new Set(),
     awaiting: new Map(),
@@ -82,5 +85,6 @@ export type SessionClient = Client & {
   subscriptions: Record<string, { qos: 0 | 1 | 2 }>;
   /** The highest counter that it was sent, by sender (brokerId). */
   duplicates: Record<string, number>;
+  pause(): void;
   deliverQoS(packet: object, done: (error?: Error) => void): void;
 };

@@ -8,22 +8,29 @@ import type { Publisher } from './publisher.ts';
 /** Long names come from wild publishes: enough of one to recognise it. */
 const MAX_TOPIC_SHOWN = 256;
 
-/** Tells a sender, on its errors topic, that what it published on `topic` was refused. */
-export function reportRefusal(
+/**
+ * Tells a sender, on its errors topic, that what it published on `topic` was refused. Where that can't be kept for a sender that is away, one
+ * that is here is told all the same: most of all that there is no room.
+ */
+export async function reportRefusal(
   publisher: Publisher,
   identity: Pick<Identity, 'sub' | 'role'>,
   topic: string,
   { code, message, retryAfterMs }: Refusal,
 ): Promise<void> {
-  const payload: ErrorMessage = {
+  const content: ErrorMessage = {
     code,
     message,
     topic: topic.slice(0, MAX_TOPIC_SHOWN),
     at: new Date().toISOString(),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
-  return publisher.notify({
-    topic: topicFor(errorsNamespace(identity) === 'drivers' ? 'driverErrors' : 'riderErrors', identity.sub),
-    payload: Buffer.from(JSON.stringify(payload)),
-  });
+  const errors = errorsNamespace(identity) === 'drivers' ? 'driverErrors' : 'riderErrors';
+  const report = { topic: topicFor(errors, identity.sub), payload: Buffer.from(JSON.stringify(content)) };
+  try {
+    await publisher.notify(report);
+  } catch (error) {
+    publisher.stream(report.topic, report.payload);
+    throw error;
+  }
 }

@@ -85,11 +85,11 @@ export class RedisSessions {
   async takeUp({ id }: { id: string }): Promise<Subscription[]> {
     const cleanedAt = this.toEnd.get(id);
     if (cleanedAt !== undefined) await this.end(id, cleanedAt);
-    const [, subscriptions] = await Promise.all([
-      this.redis.zadd(SEEN, 'XX', Date.now(), id),
-      this.reading().persistence.subscriptionsByClient({ id }),
-    ]);
-    return subscriptions;
+    // A server that has no room can still be read; who is connected is noted again soon
+    this.redis
+      .zadd(SEEN, 'XX', Date.now(), id)
+      .catch((error: unknown) => this.log.debug({ err: error, clientId: id }, 'a return could not be noted'));
+    return this.reading().persistence.subscriptionsByClient({ id });
   }
 
   async byTopic(topic: string): Promise<StoredSubscription[]> {

@@ -52,10 +52,12 @@ export async function roam(
   client.on('close', () => {
     lostAt ??= Date.now();
   });
-  client.on('connect', ({ sessionPresent }) => {
+  // Its event `connect` waits until all that was not acknowledged has been sent again, and acknowledged
+  client.on('packetreceive', (packet) => {
+    if (packet.cmd !== 'connack' || packet.returnCode !== 0) return;
     if (lostAt !== undefined) {
       gaps.push(Date.now() - lostAt);
-      if (options.clean === false && !sessionPresent) roaming.forgotten++;
+      if (options.clean === false && !packet.sessionPresent) roaming.forgotten++;
     }
     lostAt = undefined;
   });
