@@ -88,24 +88,11 @@ export class Stage {
         lost: 0,
         invented: 0,
       });
-      for (const rider of load.riders) {
-        const { tripId, newest, outOfOrder, wentBack, repeated } = rider;
-        const missed = mayMissStatuses ? [] : rider.missed;
-        expect({
-          tripId,
-          newest,
-          missed,
-          outOfOrder,
-          wentBack,
-          repeated,
-          statuses: rider.statuses,
-        }).toMatchObject({
-          newest: LAST_VERSION,
-          missed: [],
-          outOfOrder: [],
-          wentBack: 0,
-          repeated: 0,
-        });
+      for (const { tripId, newest, missed, outOfOrder, wentBack, repeated, statuses } of load.riders) {
+        const told = { newest, missed: mayMissStatuses ? [] : missed, outOfOrder, wentBack, repeated };
+        const promised = { newest: LAST_VERSION, missed: [], outOfOrder: [], wentBack: 0, repeated: 0 };
+        if (JSON.stringify(told) !== JSON.stringify(promised))
+          throw new Error(`the rider of ${tripId}: ${JSON.stringify({ ...told, statuses })}`);
       }
       if (!mayBeRefused) {
         expect(clients.flatMap(({ refusals }) => refusals)).toEqual([]);
