@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { QueuedPacket, SessionStore } from '../shared/session-store/index.ts';
 
 /** Set on a message that is not forwarded to a client though one of its filters matches: it may not have it (any more). */
@@ -15,10 +16,14 @@ const NO_WIRE_ID = 65_536;
  *   there, and Aedes would end the connection for it: it is queued then, until it is acknowledged.
  * - For what is not forwarded, Aedes takes out the first message without an id: any other that waits. Nothing is to be taken out
  *   for a second filter that matches the same message; what is withheld is taken out itself.
+ * - What is sent once more to a client that is back has to say so.
  */
 export function repairQueues(store: SessionStore): void {
+  const stream = store.outgoingStream.bind(store);
   const update = store.outgoingUpdate.bind(store);
   const clear = store.outgoingClearMessageId.bind(store);
+
+  store.outgoingStream = (client) => Readable.from(markRepeated(stream(client)));
 
   store.outgoingUpdate = async (client, packet) => {
     try {
@@ -42,4 +47,10 @@ export function repairQueues(store: SessionStore): void {
       () => undefined,
     );
   };
+}
+
+/** What has a message id was sent before (MQTT 3.1.1, 3.3.1-1). */
+async function* markRepeated(packets: AsyncIterable<QueuedPacket>): AsyncGenerator<QueuedPacket> {
+  for await (const packet of packets)
+    yield packet.cmd === 'publish' && packet.messageId !== undefined ? { ...packet, dup: true } : packet;
 }

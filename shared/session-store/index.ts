@@ -8,6 +8,8 @@ export type QueuedPacket = {
   brokerId?: string;
   brokerCounter?: number;
   messageId?: number | undefined;
+  /** It is sent once more. */
+  dup?: boolean;
 };
 
 /**

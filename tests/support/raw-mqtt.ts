@@ -94,6 +94,7 @@ export function decodePublish({ flags, body }: RawPacket) {
     topic: body.toString('utf8', 2, topicEnd),
     payload: JSON.parse(body.toString('utf8', payloadStart)) as unknown,
     qos,
+    dup: (flags & 8) === 8,
     retain: (flags & 1) === 1,
     id: qos > 0 ? body.readUInt16BE(topicEnd) : 0,
   };

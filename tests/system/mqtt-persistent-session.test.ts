@@ -78,7 +78,7 @@ describe.each([1, 2] as const)('errors asked for at QoS %i', (qos) => {
       await failOnce(other, sub, 'live');
       const messages = [...waited, ...(await take(back, 1))];
       for (const message of messages)
-        expect(message).toMatchObject({ topic: `drivers/${sub}/errors`, qos, retain: false });
+        expect(message).toMatchObject({ topic: `drivers/${sub}/errors`, qos, dup: false, retain: false });
       expect(marksOf(messages)).toEqual(['first', 'second', 'third', 'live']);
       await leave(back);
       // What was acknowledged does not come again: the next one is the first
@@ -89,7 +89,7 @@ describe.each([1, 2] as const)('errors asked for at QoS %i', (qos) => {
     },
   );
 
-  test('that were sent and not acknowledged come again', async () => {
+  test('that were sent and not acknowledged come again, and say so', async () => {
     const sub = `unacknowledged-${qos}`;
     const phone = await login(sub);
     await subscribe(phone, [`drivers/${sub}/errors`, qos]);
@@ -100,9 +100,10 @@ describe.each([1, 2] as const)('errors asked for at QoS %i', (qos) => {
     await phone.closed;
     const back = await login(sub);
     const [message] = await take(back, 1);
-    expect(message).toMatchObject({ qos, payload: { code: 'FORBIDDEN' } });
+    expect(message).toMatchObject({ qos, dup: true, payload: { code: 'FORBIDDEN' } });
     await failOnce(other, sub, 'marker');
-    expect(await takeMarks(back, 1)).toEqual(['marker']);
+    const [marker] = await take(back, 1);
+    expect(marker).toMatchObject({ dup: false, payload: { topic: `drivers/${sub}/marker` } });
     back.end();
   });
 });

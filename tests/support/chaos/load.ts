@@ -144,7 +144,8 @@ export class Load {
 /** So long that a busy machine is in time, and one that never will be is told of. */
 const AT_LAST_MS = 60_000;
 
-async function until(what: string, open: () => unknown[]): Promise<void> {
+/** Until nothing of it is left open. */
+export async function until(what: string, open: () => unknown[]): Promise<void> {
   const end = Date.now() + AT_LAST_MS;
   for (;;) {
     const left = open();

@@ -9,7 +9,7 @@ export type RoamingClient = {
   client: MqttClient;
   /** CONNACKs with another code than 0. */
   refusals: number[];
-  /** How long it was away (ms) each time that it lost its connection: until it was let in again. */
+  /** How long it was away (ms) each time that it lost its connection, until it was let in again. */
   gaps: number[];
   /** How often a session that was to be kept was not there any more. */
   forgotten: number;
