@@ -56,8 +56,14 @@ export class RedisPlaces implements Places {
   async take(connection: Placed): Promise<ReleasePlace | undefined> {
     const shard = driverShard(connection.sub);
     const key = this.options.redis.key(`places:${connection.sub}`, shardTag(shard));
-    const openedAt = await this.openedAt({ ...connection, openedAt: 0, key });
-    return openedAt === undefined ? undefined : this.keep({ ...connection, openedAt, key }, shard);
+    const asked: Lease = { ...connection, openedAt: 0, key };
+    const answer = await this.ask(asked);
+    // Looked at and kept in one go: many may be asking
+    const openedAt = typeof answer === 'string' ? this.takeHere(asked) : answer;
+    if (openedAt !== undefined) return this.keep({ ...asked, openedAt }, shard);
+    // It may have been taken there, though we were not told
+    if (answer === 'no answer') this.releaseLater(asked);
+    return undefined;
   }
 
   onLost(listener: (connectionId: string, loss: PlaceLoss) => void): void {
@@ -69,8 +75,8 @@ export class RedisPlaces implements Places {
     this.reach.stop();
   }
 
-  private async openedAt(asked: Lease): Promise<number | undefined> {
-    if (!this.reach.isThere) return this.takeHere(asked);
+  private async ask(asked: Lease): Promise<number | undefined | 'nobody to ask' | 'no answer'> {
+    if (!this.reach.isThere) return 'nobody to ask';
     const { key, clientId, connectionId } = asked;
     try {
       const answer = await this.scripts.take(
@@ -80,10 +86,7 @@ export class RedisPlaces implements Places {
       return answer === 0 ? undefined : Number(answer);
     } catch (error) {
       this.reach.lost(error);
-      const openedAt = this.takeHere(asked);
-      // It may have been taken there, though we were not told
-      if (openedAt === undefined) this.releaseLater(asked);
-      return openedAt;
+      return 'no answer';
     }
   }
 

@@ -20,9 +20,11 @@ export class RedisConnections {
   private readonly url: string;
   private readonly prefix: string;
   private readonly log: Logger;
+  private readonly commandTimeoutMs: number;
 
   /** `prefix`: of every key and channel, for deployments that share a server. */
-  constructor(url: string, prefix: string, log: Logger) {
+  constructor(url: string, prefix: string, log: Logger, commandTimeoutMs = COMMAND_TIMEOUT_MS) {
+    this.commandTimeoutMs = commandTimeoutMs;
     const { hostname, port, pathname } = new URL(url);
     this.url = url;
     this.log = log;
@@ -41,7 +43,7 @@ export class RedisConnections {
     const connection = new Redis(this.url, {
       connectionName: `fleetcast-${purpose}`,
       connectTimeout: CONNECT_TIMEOUT_MS,
-      commandTimeout: COMMAND_TIMEOUT_MS,
+      commandTimeout: this.commandTimeoutMs,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,

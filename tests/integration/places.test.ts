@@ -69,6 +69,15 @@ test('one hundred that ask three brokers at once get three places, and so again 
   }
 });
 
+test('one hundred that ask a broker whose Redis goes away at that moment get no more than three', async () => {
+  const proxy = await startCuttableProxy(process.env.TEST_REDIS_URL ?? '');
+  const { places } = await startProcess(proxy.url);
+  const asking = Array.from({ length: 100 }, (_, index) => places.take(connection('eve', `c${index}`)));
+  await proxy.cut();
+  const taken = await Promise.all(asking);
+  expect(taken.filter(Boolean).length).toBeLessThanOrEqual(MAX);
+});
+
 test('each driver has its own', async () => {
   const { places } = await startProcess();
   const taken = await Promise.all(

@@ -4,7 +4,8 @@ import { createLogger } from '../../shared/telemetry/log.ts';
 
 /** The real Redis of this run, or where `url` says, with a name space of its own. Closed by the test. */
 export function testRedis(prefix: string, url = process.env.TEST_REDIS_URL ?? ''): RedisConnections {
-  return new RedisConnections(url, prefix, createLogger('silent'));
+  // What is slow here is the machine that runs all tests at once, and no reason to go on without Redis
+  return new RedisConnections(url, prefix, createLogger('silent'), 20_000);
 }
 
 export const newPrefix = () => `test-${randomUUID()}`;

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Client } from 'pg';
 import type { PlatformCluster } from '../platform-cluster.ts';
 import { Dispatch } from './dispatch.ts';
@@ -11,8 +12,8 @@ export type LoadOptions = {
   pairs: number;
   /** The trips move on at random times within it (ms). */
   spanMs: number;
-  /** All set out at once: from then on riders see their drivers. */
-  setOutFirst?: boolean;
+  /** All are under way the whole time: riders see their drivers. */
+  underWay?: boolean;
   /** Riders begin on the broker of their driver, not on another one. */
   sameBroker?: boolean;
   random: Random;
@@ -39,6 +40,7 @@ export class Load {
   readonly riders: ChaosRider[] = [];
   readonly dispatch: Dispatch;
   private readonly trips: Promise<void>[] = [];
+  private readonly delay = monitorEventLoopDelay({ resolution: 10 });
   private readonly cluster: PlatformCluster;
   private readonly options: LoadOptions;
 
@@ -46,6 +48,12 @@ export class Load {
     this.cluster = cluster;
     this.dispatch = dispatch;
     this.options = options;
+    this.delay.enable();
+  }
+
+  /** How late (ms) a timer of the clients came at worst: how busy the machine is. */
+  get latestTimerMs(): number {
+    return this.delay.max / 1e6;
   }
 
   static async start(cluster: PlatformCluster, options: LoadOptions): Promise<Load> {
@@ -87,14 +95,15 @@ export class Load {
   }
 
   async end(): Promise<void> {
+    this.delay.disable();
     await Promise.all([...this.drivers, ...this.riders].map((client) => client.end()));
   }
 
   private async addPair(index: number): Promise<void> {
-    const { name, random, spanMs, setOutFirst = false, sameBroker = false } = this.options;
+    const { name, random, spanMs, underWay = false, sameBroker = false } = this.options;
     const { brokers } = this.cluster;
     const times = STEPS.map(() => random() * spanMs).sort((a, b) => a - b);
-    if (setOutFirst) times[0] = 0;
+    if (underWay) times.splice(0, times.length, 0, ...times.slice(1, -1), spanMs);
     const driverId = `${name}-d${index}`;
     const tripId = await this.dispatch.book(driverId, `${name}-r${index}`);
     this.riders.push(
