@@ -21,6 +21,7 @@ import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { parseTransition } from '../shared/trips/transition-message.ts';
 import { DEALT_WITH } from './fleet-broker.ts';
 import { holdOff } from './hold-off.ts';
+import { insist } from './insist.ts';
 import type { Session, SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
@@ -163,8 +164,8 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
 
   /** What is not a position takes effect after all that its client sent before. */
   function inOrder(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
-    if (incoming.client.closed || incoming.isFirst) whenDone(incoming, work());
-    else incoming.session.acks.afterEarlier(() => whenDone(incoming, work()));
+    if (incoming.client.closed || incoming.isFirst) whenDone(incoming, work);
+    else incoming.session.acks.afterEarlier(() => whenDone(incoming, work));
   }
 
   /** A QoS 2 message sent again, of which the first may have come, or not (MQTT 3.1.1, 4.3.3). */
@@ -177,15 +178,16 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     });
   }
 
-  /** Acknowledges once the work is done; when it can't be done now, the client may send it again. */
-  function whenDone(incoming: Incoming, work: Promise<Refusal | undefined>): void {
-    work.then(
+  /** Acknowledges once the work is done. What can't be done now waits, not acknowledged, as positions do. */
+  function whenDone(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
+    const { client, packet } = incoming;
+    const failed = (error: unknown, attempt: number) =>
+      log.warn({ err: error, attempt, topic: packet.topic }, 'a message waits: it could not be handled');
+    insist(work, () => !client.closed, failed).then(
       (refusal) =>
         refusal === undefined ? incoming.acknowledge() : refuse(incoming, refusal.code, refusal.message),
-      (error: unknown) => {
-        log.error({ err: error, topic: incoming.packet.topic }, 'a message could not be handled');
-        leaveUnacknowledged(incoming);
-      },
+      // Its client has gone, and has it still
+      () => leaveUnacknowledged(incoming),
     );
   }
 

@@ -90,24 +90,31 @@ test('riders who follow go on seeing their driver, and whoever comes then is ref
   expect(await subackOf(rider, `trips/${other.id}/status`)).toEqual([1]);
 });
 
-test('a transition is not acknowledged, and made when it is sent again; REST says that it is to be tried later', async () => {
+test('a transition waits, not acknowledged, and its driver stays; REST says that it is to be tried later', async () => {
   const trip = await desk.book({ riderId: 'ann', driverId: 'carl' });
-  const driver = await connect('DRIVER', 'carl', { reconnectPeriod: 100, clean: false, clientId: 'tablet' });
+  const driver = await connect('DRIVER', 'carl');
+  const operator = await connect('OPERATOR', 'oscar');
+  await operator.client.subscribeAsync('drivers/carl/location');
   const path = `/v1/trips/${trip.id}/status`;
+  let isAcknowledged = false;
   let moved: Promise<unknown> = Promise.resolve();
   await without(async () => {
-    const closed = new Promise<void>((resolve) => driver.client.once('close', () => resolve()));
-    moved = driver.client.publishAsync(`trips/${trip.id}/transition`, json({ status: 'EN_ROUTE' }), {
-      qos: 1,
-    });
-    await closed;
+    moved = driver.client
+      .publishAsync(`trips/${trip.id}/transition`, json({ status: 'EN_ROUTE' }), { qos: 1 })
+      .then(() => {
+        isAcknowledged = true;
+      });
     const bearer = await token('SERVICE', 'desk');
     const answer = await request(platform, bearer, 'PATCH', path, { status: 'CANCELLED' });
     expectProblem(answer, 503, 'UNAVAILABLE');
     expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+    driver.client.publish('drivers/carl/location', json(pickup), { qos: 1 });
+    await operator.next(({ topic }) => topic === 'drivers/carl/location');
+    expect(isAcknowledged).toBe(false);
   });
   await moved;
   await databaseBack();
+  expect(driver.client.connected).toBe(true);
   expect(await desk.trip(trip.id)).toMatchObject({ status: 'EN_ROUTE', version: 2 });
   expect(await desk.events(trip.id)).toHaveLength(2);
 });
