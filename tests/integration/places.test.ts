@@ -38,11 +38,7 @@ async function startProcess(
     redis.close();
   };
   ends.push(crash);
-  await untilReady(redis.connect('ready'), 5000);
-  // That of the places is made before it, and is as near
-  await eventually(() => places.take(connection('nobody', randomUUID())), Boolean).then((release) =>
-    release?.(),
-  );
+  await redis.ready(20_000);
   return { places, lost, crash };
 }
 
