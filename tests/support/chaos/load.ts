@@ -59,6 +59,10 @@ export class Load {
   static async start(cluster: PlatformCluster, options: LoadOptions): Promise<Load> {
     const load = new Load(cluster, await Dispatch.open(cluster.apis), options);
     await Promise.all(Array.from({ length: options.pairs }, (_, index) => load.addPair(index)));
+    if (options.underWay)
+      await until('every rider sees its driver', () =>
+        load.riders.filter(({ places }) => places.every(({ retain }) => retain)).map(({ tripId }) => tripId),
+      );
     return load;
   }
 
