@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
 import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessOwner } from './guarded-process.ts';
 
 /*
@@ -23,6 +25,24 @@ wait
 # A server's own children may still be at their end
 rm -rf -- "$directory" 2>/dev/null || { sleep 1; rm -rf -- "$directory"; }
 `;
+
+const GONE_WITHIN_MS = 10_000;
+
+/** Ids of the processes of a session, but for its first. None where there is no /proc to be asked. */
+async function livingOfSession(session: number): Promise<number[]> {
+  const pids = (await readdir('/proc').catch(() => []))
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== session);
+  const living = await Promise.all(
+    pids.map(async (pid) => {
+      // proc(5): after the name in brackets: state, parent, group, session
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      const [state, , , own] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(own) === session && state !== 'Z' ? pid : undefined;
+    }),
+  );
+  return living.filter((pid) => pid !== undefined);
+}
 
 export type RestartableOptions = {
   command: string;
@@ -58,6 +78,7 @@ export class RestartableServer {
 
   /** Resolves when it answers. */
   async start(): Promise<void> {
+    await this.untilGone();
     const said = once(this.lines, 'line') as Promise<[string]>;
     this.shell.stdin.write('start\n');
     this.pid = Number((await said)[0]);
@@ -67,6 +88,12 @@ export class RestartableServer {
   /** kill -9 unless said. */
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' = 'SIGKILL'): void {
     process.kill(this.pid, name);
+  }
+
+  /** What a killed server leaves behind for a moment (PostgreSQL its backends) has what a new one needs, and would keep it from starting. */
+  private async untilGone(): Promise<void> {
+    for (const end = Date.now() + GONE_WITHIN_MS; Date.now() < end; await sleep(20))
+      if ((await livingOfSession(this.shell.pid ?? 0)).length === 0) return;
   }
 
   async stop(): Promise<void> {
