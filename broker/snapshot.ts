@@ -65,7 +65,10 @@ export function createSnapshots(watch: TripWatch, location: LocationSnapshot, lo
     if (matching.length === 0) return;
     const qos = Math.max(...matching.map((filter) => filter.qos)) as 0 | 1 | 2;
     const since = Math.min(...matching.map((filter) => filter.version));
+    // Of two SUBSCRIBEs under way when the trip moved on, the first has shown that: the second is not to go back behind it
+    const shown = client.session?.shown.get(tripId) ?? 0;
     for (const message of watch.firstMessages(tripId, since)) {
+      if (message.version < shown) continue;
       send(client, topic, Buffer.from(JSON.stringify(message)), qos, true);
       client.session?.shown.set(tripId, message.version);
     }
