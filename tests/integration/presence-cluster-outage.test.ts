@@ -26,11 +26,10 @@ const everywhere = (step: 'cut' | 'restore') => Promise.all(proxies.map((proxy) 
 const longEnough = () => wait(times.leaseMs + times.graceMs + 200);
 const say = ({ presence }: TestProcess, status: ReportedStatus, driverId = 'bob') =>
   presence.report(driverId, status, Date.now());
-const becomes = (status: DriverStatus, driverId = 'bob', withinMs = 5000) =>
+const becomes = (status: DriverStatus, driverId = 'bob') =>
   eventually(
     () => cluster.of(driverId),
     ({ told, stored }) => told === status && stored === status,
-    withinMs,
   );
 /** Both have seen that Redis is away, or that it is back. */
 const noticed = () => wait(1600);

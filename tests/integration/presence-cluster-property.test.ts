@@ -36,10 +36,17 @@ const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resol
 class Twin {
   private connections = 0;
   private trips = 0;
+  private apartSince: number | undefined;
   readonly id: string;
 
   constructor(id: string) {
     this.id = id;
+  }
+
+  /** So late after the driver's last connection was lost that its grace period may be over at one, and not at the other. */
+  isUnfair(event: Event): boolean {
+    const { apartSince } = this;
+    return event.kind !== 'grace' && apartSince !== undefined && Date.now() - apartSince > times.graceMs / 2;
   }
 
   async live(event: Event): Promise<void> {
@@ -57,12 +64,14 @@ class Twin {
         return;
       case 'connected':
         this.connections++;
+        this.apartSince = undefined;
         for (const presence of both) presence.connected(id);
         return;
       case 'disconnected':
         // A connection that was closed was open
         if (this.connections === 0) return;
         this.connections--;
+        if (this.connections === 0) this.apartSince = Date.now();
         for (const presence of both) presence.disconnected(id);
         return;
       case 'seen':
@@ -74,13 +83,14 @@ class Twin {
         return;
       case 'grace':
         await wait(times.graceMs + 100);
+        this.apartSince = undefined;
     }
   }
 
   /** Both tell and store the same, soon, and go on to do so. */
   async same(): Promise<void> {
     const seen = () => [shared.of(this.id), alone.of(this.id)] as const;
-    await eventually(seen, ([one, other]) => JSON.stringify(one) === JSON.stringify(other), 2000);
+    await eventually(seen, ([one, other]) => JSON.stringify(one) === JSON.stringify(other));
   }
 }
 
@@ -95,6 +105,7 @@ test('of one process, the two adapters tell and store the same, whatever happens
           lives.map(async (events) => {
             const twin = new Twin(`driver-${drivers++}`);
             for (const event of events) {
+              if (twin.isUnfair(event)) break;
               await twin.live(event);
               await wait(25);
               await twin.same();
@@ -105,7 +116,8 @@ test('of one process, the two adapters tell and store the same, whatever happens
         );
       },
     ),
-    { numRuns: 12 },
+    // What fails is told as it is: smaller lives take as long again
+    { numRuns: 12, endOnFailure: true },
   );
   // As long as it takes: most of it is waiting, which a busy machine makes longer
 }, 300_000);

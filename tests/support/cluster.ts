@@ -121,7 +121,7 @@ export const textsOf = (messages: readonly EmittedMessage[]) =>
 export async function until<T>(
   read: () => T | Promise<T>,
   isSo: (value: T) => boolean,
-  ms = 5000,
+  ms = 20_000,
 ): Promise<T> {
   const limit = Date.now() + ms;
   for (;;) {

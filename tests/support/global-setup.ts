@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Row, table } from './chaos/report.ts';
+import { compileProduct } from './services/compiled.ts';
 import { startServices } from './services/index.ts';
 
 declare global {
@@ -12,6 +13,7 @@ declare global {
 /** Starts the services once per Jest run; the tests' workers inherit the two addresses. */
 export default async function globalSetup(): Promise<void> {
   const given = { database: process.env.TEST_DATABASE_URL, redis: process.env.TEST_REDIS_URL };
+  process.env.TEST_MAIN = await compileProduct();
   const services = await startServices({ databaseUrl: given.database, redisUrl: given.redis });
   process.env.TEST_DATABASE_URL = services.databaseUrl;
   process.env.TEST_REDIS_URL = services.redisUrl;

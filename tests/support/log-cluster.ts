@@ -57,6 +57,8 @@ export class LogCluster {
   abandon(worker: LogWorker): void {
     this.workers.splice(this.workers.indexOf(worker), 1);
     this.others[this.others.length - 1]?.close();
+    // Without its connections it does nothing any more; this ends its timer
+    void worker.stop();
   }
 
   async deadLetters(): Promise<string[][]> {

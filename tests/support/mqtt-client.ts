@@ -37,7 +37,7 @@ export function watch(client: MqttClient): TestClient {
   return {
     client,
     received,
-    next(fits, timeoutMs = 5000) {
+    next(fits, timeoutMs = 20_000) {
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           waiting.delete(check);

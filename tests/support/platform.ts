@@ -2,19 +2,17 @@ import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import type { Role } from '../../shared/auth/identity.ts';
 import { createTokenSigner } from '../../shared/auth/sign.ts';
 import { spawn } from './child-process.ts';
 import { DescribedApi } from './described.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 
 /** Every platform of the tests signs with it, so that a restarted one takes the same tokens. */
 export const TEST_SECRET = 'the-secret-of-the-tests-0123456789abcdef';
@@ -48,9 +46,16 @@ function overRedis(env: Record<string, string>): Record<string, string> {
   return { REDIS_URL: url, REDIS_PREFIX: `test-${store.digest('hex').slice(0, 32)}` };
 }
 
+/** As the global setup compiled it. */
+export function compiledMain(): string {
+  const main = process.env.TEST_MAIN;
+  if (main === undefined) throw new Error('the product was not compiled: see tests/support/global-setup.ts');
+  return main;
+}
+
 /** A real process of the product on free ports, with no rate limits but those in `env`. */
 export async function startPlatform(env: Record<string, string>): Promise<Platform> {
-  const child = spawn(process.execPath, ['--import', LOADER, 'main.ts'], {
+  const child = spawn(process.execPath, [compiledMain()], {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH ?? '',

@@ -137,7 +137,7 @@ export class RawConnection {
       }
       if (this.stream.destroyed)
         throw new Error(`closed; received types: ${this.received.map(({ type }) => type)}`);
-      await this.change(10_000);
+      await this.change(20_000);
     }
   }
 

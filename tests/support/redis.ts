@@ -14,7 +14,7 @@ export const newPrefix = () => `test-${randomUUID()}`;
 export async function eventually<T>(
   find: () => T | Promise<T>,
   holds: (found: T) => boolean,
-  withinMs = 5000,
+  withinMs = 20_000,
 ): Promise<T> {
   const end = Date.now() + withinMs;
   for (;;) {

@@ -1,17 +1,13 @@
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn } from '../support/child-process.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-
-const main = fileURLToPath(new URL('../../main.ts', import.meta.url));
-const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+import { compiledMain } from '../support/platform.ts';
 
 /** Longer than any start takes, shorter than the test's own patience. */
 const PATIENCE_MS = 40_000;
@@ -29,7 +25,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 /** Starts the product in an empty folder and environment, and waits for its end. `status` null: it did not end by itself. */
 async function start(env: Record<string, string>, ...args: string[]) {
-  const child = spawn(process.execPath, ['--import', loader, main, ...args], {
+  const child = spawn(process.execPath, [compiledMain(), ...args], {
     cwd: folder,
     env: {
       PATH: process.env.PATH,

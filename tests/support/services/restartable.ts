@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessOwner } from './guarded-process.ts';
@@ -28,20 +28,14 @@ rm -rf -- "$directory" 2>/dev/null || { sleep 1; rm -rf -- "$directory"; }
 
 const GONE_WITHIN_MS = 10_000;
 
-/** Ids of the processes of a session, but for its first. None where there is no /proc to be asked. */
-async function livingOfSession(session: number): Promise<number[]> {
-  const pids = (await readdir('/proc').catch(() => []))
-    .map(Number)
-    .filter((pid) => pid > 0 && pid !== session);
-  const living = await Promise.all(
-    pids.map(async (pid) => {
-      // proc(5): after the name in brackets: state, parent, group, session
-      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-      const [state, , , own] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(own) === session && state !== 'Z' ? pid : undefined;
-    }),
-  );
-  return living.filter((pid) => pid !== undefined);
+/**
+ * Whether a process works in a directory, but for one. By that alone are PostgreSQL's backends known: each has a session of its own, and no
+ * parent any more when the first process is killed. None where there is no /proc to be asked; of one that has ended, /proc says nothing.
+ */
+async function isWorkedIn(directory: string, but: number | undefined): Promise<boolean> {
+  const pids = (await readdir('/proc').catch(() => [])).map(Number).filter((pid) => pid > 0 && pid !== but);
+  const places = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => '')));
+  return places.some((place) => place === directory || place.startsWith(`${directory}/`));
 }
 
 export type RestartableOptions = {
@@ -93,7 +87,7 @@ export class RestartableServer {
   /** What a killed server leaves behind for a moment (PostgreSQL its backends) has what a new one needs, and would keep it from starting. */
   private async untilGone(): Promise<void> {
     for (const end = Date.now() + GONE_WITHIN_MS; Date.now() < end; await sleep(20))
-      if ((await livingOfSession(this.shell.pid ?? 0)).length === 0) return;
+      if (!(await isWorkedIn(this.options.directory, this.shell.pid))) return;
   }
 
   async stop(): Promise<void> {
