@@ -16,6 +16,7 @@ import { storedStatuses } from '../presence/sql/stored-statuses.ts';
 import { RedisConnections } from '../redis/connections.ts';
 import { DAY_MS } from '../schemas/time.ts';
 import { createRedisSessionStore } from '../session-store/redis.ts';
+import { KeptFollowStates } from '../trips/kept-follow-states.ts';
 import { createLoggedDoor } from '../trips/transition-log.ts';
 import { startTrips } from '../trips/trips.ts';
 import type { Base } from './base.ts';
@@ -75,11 +76,12 @@ export async function openClustered(base: Base, redisUrl: string) {
   lifecycle.started('presence', () => presence.stop());
   const shards = new Shards(redis, config.redisLogShards);
   const driverTrips = new DriverTrips(commands, shards, (config.admission.historyRetentionDays + 1) * DAY_MS);
+  const followStates = new KeptFollowStates(commands, redis);
   const trips = await startTrips({
     queries,
     publisher,
     settings: config.trips,
-    shared: { driverTrips, emitter },
+    shared: { driverTrips, followStates, emitter },
     // Sessions are kept: nobody has missed a message by a restart
     lastMessageAt: undefined,
     setOnTrip: (driverId, onTrip, at) => presence.setOnTrip(driverId, onTrip, at),
@@ -88,11 +90,12 @@ export async function openClustered(base: Base, redisUrl: string) {
   });
   lifecycle.started('trips', () => trips.stop());
   control.onErase((erasure) => {
-    if (erasure.kind !== 'positions') return;
-    trips.feed.erase(erasure.driverId, erasure.before);
-    driverTrips
-      .erase(erasure.driverId, erasure.before)
-      .catch((error: unknown) => log.warn({ err: error }, 'the log could not be told of an erasure'));
+    const erased =
+      erasure.kind === 'trip'
+        ? followStates.erase(erasure.tripId)
+        : driverTrips.erase(erasure.driverId, erasure.before);
+    if (erasure.kind === 'positions') trips.feed.erase(erasure.driverId, erasure.before);
+    erased.catch((error: unknown) => log.warn({ err: error }, 'Redis could not be told of an erasure'));
   });
   const positionLog = createRedisPositionLog({
     ...config.admission,

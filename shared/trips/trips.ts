@@ -1,5 +1,6 @@
 import type { TripSettings } from '../config.ts';
 import type { Queries } from '../database/index.ts';
+import { isUnreachable } from '../database/unreachable.ts';
 import type { Emitter } from '../emitter/index.ts';
 import { createOsrmEta } from '../eta/osrm.ts';
 import { createStraightLineEta } from '../eta/straight-line.ts';
@@ -8,6 +9,7 @@ import type { Logger } from '../telemetry/log.ts';
 import { type ActiveTrip, ActiveTrips } from './active-trips.ts';
 import type { SharedDriverTrips } from './driver-trips.ts';
 import type { FollowStates } from './follow-states.ts';
+import type { KeptFollowStates } from './kept-follow-states.ts';
 import { PositionFeed } from './position-feed.ts';
 import { RestartWindow } from './restart-window.ts';
 import { currentPositions } from './sql/current-positions.ts';
@@ -22,7 +24,7 @@ export type TripsOptions = {
   publisher: Publisher;
   settings: TripSettings;
   /** undefined: this process is the only one, and has it all in memory. */
-  shared: { driverTrips: SharedDriverTrips; emitter: Emitter } | undefined;
+  shared: { driverTrips: SharedDriverTrips; followStates: KeptFollowStates; emitter: Emitter } | undefined;
   /** When the last status message before this start was written, epoch ms. */
   lastMessageAt: number | undefined;
   /** A driver is on a trip, or is not any more, since `at` (epoch ms by the database's clock). */
@@ -117,6 +119,15 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
   };
 
   const window = new RestartWindow(options.lastMessageAt, Date.now());
+  const find = async (tripIds: readonly string[]) => {
+    try {
+      return await findFollowStates(queries, tripIds, window.since(Date.now()));
+    } catch (error) {
+      const kept = isUnreachable(error as Error) ? await shared?.followStates.find(tripIds) : undefined;
+      if (kept === undefined) throw error;
+      return kept;
+    }
+  };
   return {
     store,
     active,
@@ -126,9 +137,10 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
         await shared?.driverTrips.apply(trip);
         setOnTrip(trip);
       }
+      await shared?.followStates.keep(await findFollowStates(queries, tripIds, undefined));
     },
     followStates: {
-      find: (tripIds) => findFollowStates(queries, tripIds, window.since(Date.now())),
+      find,
       afterRestart: () => window.since(Date.now()) !== undefined,
     },
     locationSnapshot: (driverId, tripId) =>
