@@ -270,8 +270,11 @@ describe('a process that stands still while it tells', () => {
     expect(await cluster.retainedOf('bob')).toBe('ONLINE');
   });
 
-  test('and never goes on is stood in for', async () => {
-    const stuck = await cluster.process(undefined, { tellMs: 200, gate: new Promise(() => {}) });
+  test.each([
+    ['as often as the others', times.sweepMs],
+    ['nearly always', 5],
+  ])('and never goes on is stood in for, when it sweeps %s', async (_, sweepMs) => {
+    const stuck = await cluster.process(undefined, { tellMs: 200, sweepMs, gate: new Promise(() => {}) });
     void say(stuck, 'BUSY');
     await becomes('BUSY');
     expect(cluster.toldOf('bob')).toEqual(['BUSY']);
