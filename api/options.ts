@@ -31,6 +31,8 @@ export type ApiOptions = {
   publisher: Publisher;
   connectionLog: ConnectionLog;
   followStates: FollowStates;
+  /** Whether what was acknowledged of a driver is stored; waits for it. undefined: it always is. */
+  untilStored: ((driverId: string) => Promise<boolean>) | undefined;
   locationSnapshot(driverId: string, tripId: string): Buffer | undefined | Promise<Buffer | undefined>;
   /** undefined: this process is the only one that counts requests. */
   sharedCounts: SharedCounts | undefined;

@@ -87,6 +87,7 @@ export async function openAlone(base: Base, startWriter: (publisher: Publisher) 
     positionLog,
     transitions: createDirectDoor(trips.store),
     sharedCounts: undefined,
+    untilStored: undefined,
     // Nothing is lost on the way from one part of a process to another
     onGap: (_listener: () => void) => undefined,
   };

@@ -7,6 +7,7 @@ import { newProcessId } from '../liveness/process-id.ts';
 import { RedisLiveness } from '../liveness/redis.ts';
 import { createPublisher } from '../messages/publisher.ts';
 import { DriverTrips } from '../position-log/redis/driver-trips.ts';
+import { settled } from '../position-log/redis/settled.ts';
 import { Shards } from '../position-log/redis/shards.ts';
 import { createRedisPositionLog } from '../position-log/redis.ts';
 import { storedTimes } from '../position-log/sql/stored-times.ts';
@@ -23,6 +24,8 @@ import type { Base } from './base.ts';
 
 /** So long a start waits for Redis. */
 const READY_WITHIN_MS = 10_000;
+/** So long an erasure waits for what is still on its way to the database. */
+const STORED_WITHIN_MS = 5000;
 /** A message that tells of a revocation may be lost, and nobody notice. */
 const REVOCATIONS_EVERY_MS = 10_000;
 
@@ -126,6 +129,11 @@ export async function openClustered(base: Base, redisUrl: string) {
       prefix: redis.key('requests:'),
       send: (...[command = '', ...args]: string[]) => commands.call(command, ...args),
     },
+    untilStored: (driverId: string) =>
+      settled(commands, shards, driverId, STORED_WITHIN_MS).catch((error: unknown) => {
+        log.warn({ err: error }, 'the log could not be asked what it has of a driver');
+        return false;
+      }),
     onGap: emitter.onGap.bind(emitter),
   };
 }
