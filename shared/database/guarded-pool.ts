@@ -39,6 +39,8 @@ export class PoolGuard {
   readonly stream = (): Socket => {
     const socket = new Socket();
     this.sockets.add(socket);
+    // The pool still wants connections for those who wait no more: they would be taken up with that when the server is back
+    if (this.breaker.state !== 'closed') setImmediate(() => socket.destroy(new CircuitOpenError('database')));
     return socket.once('close', () => this.sockets.delete(socket));
   };
 
