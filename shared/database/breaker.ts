@@ -5,7 +5,6 @@ import {
   TaskCancelledError,
   TimeoutStrategy,
   timeout,
-  wrap,
 } from 'cockatiel';
 import type { CircuitState } from '../telemetry/circuits.ts';
 import { circuitState } from '../telemetry/circuits.ts';
@@ -14,6 +13,8 @@ import { isUnreachable } from './unreachable.ts';
 
 /** A server that is there says so in milliseconds; one that takes longer is none to wait for. */
 const ANSWER_MS = 2000;
+/** A timer that comes so late tells that it was this process that stood still. */
+const FROZEN_MS = 500;
 const FIRST_RETRY_MS = 200;
 const MAX_RETRY_MS = 1000;
 /** Each process asks at a time of its own: a server that is just coming back has enough to do. */
@@ -44,7 +45,7 @@ export class DatabaseBreaker {
     halfOpenAfter: Number.NEGATIVE_INFINITY,
     breaker: new ConsecutiveBreaker(1),
   });
-  private readonly question = wrap(this.policy, timeout(ANSWER_MS, TimeoutStrategy.Aggressive));
+  private readonly inTime = timeout(ANSWER_MS, TimeoutStrategy.Aggressive);
   private readonly stopping = new AbortController();
   private readonly ask: BreakerOptions['ask'];
   private isAsking = false;
@@ -85,10 +86,22 @@ export class DatabaseBreaker {
     this.stopping.abort();
   }
 
+  private async answer(): Promise<void> {
+    const askedAt = performance.now();
+    const once = () => this.inTime.execute(({ signal }) => this.ask(signal), this.stopping.signal);
+    try {
+      await once();
+    } catch (error) {
+      const wasFrozen = performance.now() - askedAt > ANSWER_MS + FROZEN_MS;
+      if (!wasFrozen || !(error instanceof TaskCancelledError)) throw error;
+      await once();
+    }
+  }
+
   private async find(retries: number): Promise<void> {
     this.isAsking = true;
     try {
-      await this.question.execute(({ signal }) => this.ask(signal), this.stopping.signal);
+      await this.policy.execute(() => this.answer());
     } catch {
       // What was wrong is logged when the circuit opens. All but `isAway` is an answer, and whoever needs more than one gets it too
     }

@@ -91,7 +91,7 @@ test('what is wrong with a statement says nothing about the server, nor does a s
   const states = new Set<unknown>();
   const watching = setInterval(() => states.add(state()), 10);
   // Long enough for its silence to be noticed
-  const slow = database.queries.one('select pg_sleep(2.5)');
+  const slow = database.queries.one('select pg_sleep(1.8)');
   const lost = failure(database.queries.one('select pg_sleep(60) as lost'));
   const killer = new Client({ connectionString: server.url });
   await killer.connect();

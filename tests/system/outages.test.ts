@@ -99,14 +99,17 @@ describe.each([
     }
     // Some seconds. A statement's own time is 30, and each further turn of the pool 5 more
     expect(performance.now() - startedAt).toBeLessThan(15_000);
-    expect(await circuit('database')).toBeGreaterThan(0);
+    await until(
+      () => circuit('database'),
+      (value) => value > 0,
+    );
     expect(await readiness()).toMatchObject({
       status: 503,
       checks: { database: 'CIRCUIT_OPEN', redis: 'ok' },
     });
     const askedAt = performance.now();
     expectProblem(await readTrip(), 503, 'UNAVAILABLE');
-    expect(performance.now() - askedAt).toBeLessThan(1000);
+    expect(performance.now() - askedAt).toBeLessThan(2000);
   });
 
   test('a subscription that can not be checked is refused, drivers log in, publish, are seen and acknowledged', async () => {
@@ -114,7 +117,7 @@ describe.each([
     const late = await connect('OPERATOR', 'otto');
     expect(await subackOf(late, [`trips/${trip.id}/status`, 'drivers/+/location'])).toEqual([128, 1]);
     await (await drive(driver)).acknowledged;
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 
   test('it is back: everything goes on by itself, and what was acknowledged is stored', async () => {
@@ -157,7 +160,7 @@ describe.each([
     expect((await readTrip()).status).toBe(200);
     const startedAt = performance.now();
     await drive(`${driver}-late`);
-    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect(performance.now() - startedAt).toBeLessThan(5000);
     expect(isAcknowledged).toBe(false);
   });
 
