@@ -60,6 +60,7 @@ export async function openAlone(base: Base, startWriter: (publisher: Publisher) 
     settings: config.trips,
     shared: undefined,
     lastMessageAt,
+    circuits: base.circuits,
     setOnTrip: (driverId, onTrip) => presence.setOnTrip(driverId, onTrip),
     wakeRelay: writer.wakeRelay,
     log,
