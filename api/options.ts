@@ -31,6 +31,8 @@ export type ApiOptions = {
   publisher: Publisher;
   connectionLog: ConnectionLog;
   followStates: FollowStates;
+  /** Messages may have been lost on their way from other processes. */
+  onGap(listener: () => void): void;
   locationSnapshot(driverId: string, tripId: string): Buffer | undefined | Promise<Buffer | undefined>;
   /** undefined: this process is the only one that counts requests. */
   sharedCounts: SharedCounts | undefined;
