@@ -7,10 +7,10 @@ import { limits } from './limits.ts';
 import type { Session, SessionClient } from './session.ts';
 import { WITHHELD } from './session-queue.ts';
 import { newerLocation, recordedAtOf } from './snapshot.ts';
-import { FROM_QUEUE } from './take-up.ts';
+import { WAITED } from './take-up.ts';
 import type { TripWatch } from './trip-watch.ts';
 
-type Packet = AedesPublishPacket & { payload: Buffer; [FROM_QUEUE]?: boolean; [WITHHELD]?: boolean };
+type Packet = AedesPublishPacket & { payload: Buffer; [WAITED]?: boolean; [WITHHELD]?: boolean };
 
 /** The highest QoS that the client asked for among its filters that match. Aedes looks at exact filters alone. */
 function grantedQos(client: SessionClient, topic: string): 0 | 1 | 2 {
@@ -47,17 +47,26 @@ const tripOf = (topic: string) => topic.slice(TRIPS.length, topic.indexOf('/', T
 
 const isTripStatus = (topic: string) => topic.startsWith(TRIPS) && topic.endsWith('/status');
 
+/** Aedes has given a message id to what it sends from the queue. */
+const isLive = (packet: Packet) => !packet.retain && !packet[WAITED] && packet.messageId === undefined;
+
+/** A status. Whether the watch's own listener or a subscriber is the first to be handed what is live is open. */
+const messageOf = (watch: TripWatch, packet: Packet) =>
+  isLive(packet) ? watch.hear(packet.payload) : watch.read(packet.payload);
+
 /** May this message of a trip go to this client, now? The right may have ended since the subscription was granted. */
-function mayReceive(session: Session, watch: TripWatch, { topic, payload }: Packet): boolean {
+function mayReceive(session: Session, watch: TripWatch, packet: Packet): boolean {
   const { identity } = session;
+  const { topic } = packet;
   const permission = authorizeTopic(identity, topic);
   if (!topic.startsWith(TRIPS)) return permission === 'granted';
   if (permission === 'refused') return false;
   if (identity.role === 'OPERATOR' || identity.role === 'SERVICE') return true;
-  // Whether the watch's own listener or a subscriber is the first to be handed it is open
-  if (isTripStatus(topic)) watch.hear(payload);
+  const message = isTripStatus(topic) ? messageOf(watch, packet) : undefined;
   const trip = watch.state(tripOf(topic));
   if (trip === undefined) return false;
+  if (message !== undefined && message.version > watch.version(trip.id))
+    return partyOf(identity, { ...trip, driverId: message.driverId }) !== undefined;
   if (!topic.endsWith('/location')) return partyOf(identity, trip) !== undefined;
   const maySee = maySeeDriver(identity, trip);
   // It is published, so the trip is under way: what says so is still on its way to here
@@ -68,18 +77,27 @@ function mayReceive(session: Session, watch: TripWatch, { topic, payload }: Pack
 }
 
 /** Its snapshot comes first, and holds whatever comes now. */
-function isAwaiting({ awaiting }: Session, topic: string): boolean {
+export function isAwaiting({ awaiting }: Session, topic: string): boolean {
   if (awaiting.size === 0 || !topic.startsWith(TRIPS)) return false;
   for (const filter of awaiting.keys()) if (filterMatches(filter, topic)) return true;
   return false;
 }
 
-/** A snapshot of the database may have been ahead of what is told. */
-function wasShown({ shown }: Session, watch: TripWatch, { topic, payload }: Packet): boolean {
-  if (shown.size === 0 || !isTripStatus(topic)) return false;
-  const version = shown.get(tripOf(topic));
-  return version !== undefined && watch.hear(payload) <= version;
+type Change = { tripId: string; version: number };
+
+/** What a message tells of a trip that this client follows; undefined: nothing. */
+function followedChange({ trips }: Session, watch: TripWatch, packet: Packet): Change | undefined {
+  if (trips.size === 0 || !isTripStatus(packet.topic)) return undefined;
+  const tripId = tripOf(packet.topic);
+  return trips.has(tripId) ? { tripId, version: messageOf(watch, packet).version } : undefined;
 }
+
+/** One before it was lost, and is just being made up for: this one comes after it, out of the queue or the database. */
+const comesLater = ({ behind }: Session, watch: TripWatch, { tripId, version }: Change) =>
+  behind.has(tripId) || version > watch.version(tripId);
+
+/** What a client has had, of the database or of another message: nothing goes back behind it, and it comes once. */
+const wasShown = ({ shown }: Session, { tripId, version }: Change) => version <= (shown.get(tripId) ?? 0);
 
 const isTripLocation = (topic: string) => topic.startsWith(TRIPS) && topic.endsWith('/location');
 
@@ -98,9 +116,6 @@ function isOutOfOrder({ locating, located }: Session, { topic, payload }: Packet
   located.delete(tripId);
   return false;
 }
-
-/** Aedes has given a message id to what it sends from the queue. */
-const isLive = (packet: Packet) => !packet.retain && !packet[FROM_QUEUE] && packet.messageId === undefined;
 
 /** Its session is being taken up again, and has first what waited. This one stands in the queue, too, if its filter is not of QoS 0. */
 function mustWait(client: SessionClient, session: Session, { topic }: Packet): boolean {
@@ -140,15 +155,18 @@ export function createDeliverHandler(
       return null;
     }
     const live = isLive(packet);
-    const isInSnapshot = () =>
-      live &&
-      (isAwaiting(session, topic) || wasShown(session, watch, packet) || isOutOfOrder(session, packet));
-    if (!mayReceive(session, watch, packet) || isInSnapshot()) {
+    const change = followedChange(session, watch, packet);
+    // Not withheld: it stays in its session's queue
+    if (live && change !== undefined && comesLater(session, watch, change)) return null;
+    const isInSnapshot = () => live && (isAwaiting(session, topic) || isOutOfOrder(session, packet));
+    const isRepeated = !retain && change !== undefined && wasShown(session, change);
+    if (!mayReceive(session, watch, packet) || isInSnapshot() || isRepeated) {
       packet[WITHHELD] = true;
       return null;
     }
+    if (qos > 0 && live && mustWait(client, session, packet)) return null;
+    if (change !== undefined) session.shown.set(change.tripId, change.version);
     if (qos === 0) return packet;
-    if (live && mustWait(client, session, packet)) return null;
     remember(client, packet);
     if (qos === 2) packet.qos = atLeast(retain ? 0 : 1, grantedQos(client, topic));
     return packet;

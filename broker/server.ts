@@ -15,6 +15,7 @@ import type { Metrics } from '../shared/telemetry/metrics.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { createAuthentication } from './authenticate.ts';
+import { createCatchUp } from './catch-up.ts';
 import { obeyControl } from './control.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
@@ -85,7 +86,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   });
   storeOnlyGranted(sessionStore);
   repairQueues(sessionStore);
-  const watch = new TripWatch(options.followStates);
+  const watch = new TripWatch(options.followStates, (tripId) => catchUp.skipped(tripId));
   const broker = await FleetBroker.start({
     mq: outliving(emitter),
     persistence: sessionStore,
@@ -105,8 +106,10 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     snapshots.subscribed(subscriptions, client as SessionClient),
   );
   takeUpInOrder(broker, sessionStore, log);
-  const told = watchTrips(broker, emitter, sessionStore, options.control, watch, snapshots.changed, log);
-  options.onGap(() => snapshots.closeGap(told));
+  const movedOn = watchTrips(broker, emitter, sessionStore, options.control, watch, snapshots.changed, log);
+  const everyClient = () => broker.everyClient() as unknown as SessionClient[];
+  const catchUp = createCatchUp({ ...options, watch, movedOn, everyClient });
+  options.onGap(catchUp.closeGap);
   // Without a listener, it would end the process
   (broker as EventEmitter).on('error', (error) => log.error({ err: error }, 'broker error'));
   broker.on('clientError', (client, error) =>
@@ -130,7 +133,6 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     });
   });
   let listening = true;
-  const everyClient = () => broker.everyClient() as unknown as SessionClient[];
   const letGo = (client: SessionClient) => {
     client.will = null;
     if (client.session !== undefined) client.session.closeReason ??= 'SERVER_STOPPED';

@@ -22,8 +22,10 @@ export type Session = {
   trips: Set<string>;
   /** Filters of trips whose snapshot has not been sent yet: until then nothing that they match is, so that it comes first. */
   awaiting: Map<string, AwaitedSnapshot>;
-  /** The version of each trip that a snapshot has shown: what leads up to it may still be on its way, and would be older. */
+  /** The newest version of each trip that this client was sent: what leads up to it may still be on its way, and would be older. */
   shown: Map<string, number>;
+  /** Trips of which it is being sent what was lost: what is live comes after it. */
+  behind: Set<string>;
   /** Trips of which a position was withheld because it came before the message that lets this client see the driver. */
   missed: Set<string>;
   /** Trips whose driver's place is being looked up: how many times, and the newest location message meanwhile. */
@@ -49,6 +51,7 @@ export function newSession(identity: Identity, transport: Transport, isTakenUp: 
     trips: new Set(),
     awaiting: new Map(),
     shown: new Map(),
+    behind: new Set(),
     missed: new Set(),
     locating: new Map(),
     located: new Map(),

@@ -2,7 +2,6 @@ import type { Subscription } from 'aedes';
 import type { Logger } from '../shared/telemetry/log.ts';
 import { topicFor } from '../shared/topics.ts';
 import { maySeeDriver } from '../shared/trips/status.ts';
-import type { TripStatusMessage } from '../shared/trips/trip.ts';
 import { filterMatches } from './filters.ts';
 import type { Session, SessionClient } from './session.ts';
 import { tripOfFilter } from './subscribe.ts';
@@ -23,17 +22,6 @@ export const recordedAtOf = (payload: Buffer): string =>
 
 export const newerLocation = (a: Buffer | undefined, b: Buffer | undefined): Buffer | undefined =>
   a === undefined || (b !== undefined && recordedAtOf(b) > recordedAtOf(a)) ? b : a;
-
-/** While the database is away. */
-const GAP_RETRY_MS = 2000;
-
-/** The highest QoS that this client asked for among its filters that match; undefined: none does. */
-function grantedQos(client: SessionClient, topic: string): 0 | 1 | 2 | undefined {
-  const granted = Object.entries(client.subscriptions)
-    .filter(([filter]) => filterMatches(filter, topic))
-    .map(([, { qos }]) => qos);
-  return granted.length === 0 ? undefined : (Math.max(...granted) as 0 | 1 | 2);
-}
 
 /** SUBACK's return code (MQTT 3.1.1, 3.9.3). */
 const REFUSED = 0x80;
@@ -147,32 +135,8 @@ export function createSnapshots(watch: TripWatch, location: LocationSnapshot, lo
     }
   }
 
-  async function sendMissed(told: (message: TripStatusMessage) => void): Promise<void> {
-    for (const message of await watch.missed()) {
-      const topic = topicFor('tripStatus', message.tripId);
-      const payload = Buffer.from(JSON.stringify(message));
-      const followers = [...watch.followers(message.tripId)];
-      told(message);
-      for (const client of followers) {
-        const qos = grantedQos(client, topic);
-        const known = client.session?.shown.get(message.tripId) ?? 0;
-        if (qos === undefined || known >= message.version) continue;
-        send(client, topic, payload, qos, false);
-        client.session?.shown.set(message.tripId, message.version);
-      }
-    }
-  }
-
   return {
     subscribed,
-
-    /** Messages may have been lost: whoever follows a trip is sent what it has not had. `told`: as if it had come as a message. */
-    closeGap(told: (message: TripStatusMessage) => void): void {
-      sendMissed(told).catch((error: unknown) => {
-        log.warn({ err: error }, 'what was lost could not be looked up; trying again');
-        setTimeout(() => this.closeGap(told), GAP_RETRY_MS).unref();
-      });
-    },
 
     /** The status of a trip has been told: whoever may see the driver since then gets the position that came before it. */
     changed(tripId: string): void {

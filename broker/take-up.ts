@@ -1,10 +1,11 @@
 import type { QueuedPacket, SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { FleetBroker } from './fleet-broker.ts';
+import { insist } from './insist.ts';
 import type { SessionClient } from './session.ts';
 
-/** Set on a message that is sent out of the queue of its session. */
-export const FROM_QUEUE = Symbol('from queue');
+/** Set on a message that is not live: it waited in the queue of its session, or was lost on its way and is made up for. */
+export const WAITED = Symbol('waited');
 
 /**
  * A session that is taken up again gets what waited, and then what is live. Aedes subscribes it first and sends its queue then: what
@@ -23,6 +24,27 @@ export function takeUpInOrder(broker: FleetBroker, store: SessionStore, log: Log
   });
 }
 
+/**
+ * Sends a connected client what waits in the queue of its session: it stands there and never came, since it was lost on its way. What is
+ * live comes after it. Resolves when it has gone out, at once where there is no such queue; never when the client goes before.
+ */
+export async function sendWaiting(client: SessionClient, store: SessionStore, log: Logger): Promise<void> {
+  const { session } = client;
+  if (session === undefined || client.clean) return;
+  const sent = new Promise<void>((resolve) => session.whenTakenUp.push(resolve));
+  // Whoever is sending it already looks once more
+  if (session.held !== undefined) session.held++;
+  else {
+    session.held = 1;
+    insist(
+      () => sendHeld(client, store),
+      () => !client.closed,
+      (err) => log.debug({ err, clientId: client.id }, 'a queue could not be read; trying again'),
+    ).catch(() => log.debug({ clientId: client.id }, 'it left before its queue could be read'));
+  }
+  await sent;
+}
+
 async function sendHeld(client: SessionClient, store: SessionStore): Promise<void> {
   const { session } = client;
   while (session?.held !== undefined && !client.closed) {
@@ -32,8 +54,13 @@ async function sendHeld(client: SessionClient, store: SessionStore): Promise<voi
       return;
     }
     session.held = 0;
-    for await (const packet of store.outgoingStream(client))
-      if (packet.cmd === 'publish' && packet.messageId === undefined) await send(client, packet);
+    try {
+      for await (const packet of store.outgoingStream(client))
+        if (packet.cmd === 'publish' && packet.messageId === undefined) await send(client, packet);
+    } catch (error) {
+      session.held++;
+      throw error;
+    }
   }
 }
 
@@ -43,6 +70,6 @@ async function send(client: SessionClient, packet: QueuedPacket): Promise<void> 
   if (brokerId === undefined || brokerCounter === undefined) return;
   const newest = client.duplicates[brokerId] ?? 0;
   client.duplicates[brokerId] = brokerCounter - 1;
-  await new Promise<void>((resolve) => client.deliverQoS({ ...packet, [FROM_QUEUE]: true }, () => resolve()));
+  await new Promise<void>((resolve) => client.deliverQoS({ ...packet, [WAITED]: true }, () => resolve()));
   client.duplicates[brokerId] = Math.max(newest, client.duplicates[brokerId] ?? 0);
 }

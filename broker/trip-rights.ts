@@ -12,7 +12,7 @@ import type { TripWatch } from './trip-watch.ts';
 /**
  * Keeps the watched trips up to date, and takes subscriptions away from those who are no party of a trip any more, and from all when it is erased. `changed` hears of
  * each message when it has gone out.
- * @returns what is to be called for a status that came in another way
+ * @returns what is to be called when a trip has moved on in another way
  */
 export function watchTrips(
   broker: FleetBroker,
@@ -22,7 +22,7 @@ export function watchTrips(
   watch: TripWatch,
   changed: (tripId: string) => void,
   log: Logger,
-): (message: TripStatusMessage) => void {
+): (tripId: string) => void {
   const takeAway = (client: SessionClient, tripId: string) => {
     const filters = filtersOf(client, tripId);
     forget(client, watch, tripId);
@@ -34,18 +34,19 @@ export function watchTrips(
         log.warn({ err: error, tripId }, 'a stored subscription could not be removed'),
       );
   };
-  const told = (message: TripStatusMessage) => {
-    watch.apply(message);
-    const trip = watch.state(message.tripId);
+  const movedOn = (tripId: string) => {
+    const trip = watch.state(tripId);
     if (trip === undefined) return;
-    for (const client of watch.followers(message.tripId))
+    for (const client of watch.followers(tripId))
       if (client.session !== undefined && partyOf(client.session.identity, trip) === undefined)
-        takeAway(client, message.tripId);
+        takeAway(client, tripId);
     // After the message itself, which other listeners of this one hand out
-    setImmediate(changed, message.tripId);
+    setImmediate(changed, tripId);
   };
   emitter.on('trips/+/status', (packet, done) => {
-    told(JSON.parse(packet.payload.toString()) as TripStatusMessage);
+    const message = JSON.parse(packet.payload.toString()) as TripStatusMessage;
+    watch.apply(message);
+    movedOn(message.tripId);
     done();
   });
   control.onErase((erasure) => {
@@ -60,7 +61,7 @@ export function watchTrips(
       if (tripId !== undefined && filtersOf(client, tripId).length === 0) forget(client, watch, tripId);
     }
   });
-  return told;
+  return movedOn;
 }
 
 const filtersOf = (client: SessionClient, tripId: string) =>
@@ -70,6 +71,7 @@ function forget(client: SessionClient, watch: TripWatch, tripId: string): void {
   client.session?.trips.delete(tripId);
   client.session?.missed.delete(tripId);
   client.session?.shown.delete(tripId);
+  client.session?.behind.delete(tripId);
   client.session?.locating.delete(tripId);
   client.session?.located.delete(tripId);
   for (const filter of client.session?.awaiting.keys() ?? [])

@@ -20,11 +20,17 @@ export class TripWatch {
   private readonly trips = new Map<string, Watched>();
   private batch: { ids: Set<string>; result: Promise<Map<string, FollowState>> } | undefined;
   /** Each is handed to many subscribers, and read once. */
-  private readonly heard = new WeakMap<Buffer, number>();
-  private readonly states: FollowStates;
+  private readonly heard = new WeakMap<Buffer, TripStatusMessage>();
+  private readonly states: Pick<FollowStates, 'find' | 'afterRestart'>;
+  private readonly skipped: (tripId: string) => void;
 
-  constructor(states: FollowStates) {
+  /** `skipped`: a message of this trip has come, and one before it has not. */
+  constructor(
+    states: Pick<FollowStates, 'find' | 'afterRestart'>,
+    skipped: (tripId: string) => void = () => undefined,
+  ) {
     this.states = states;
+    this.skipped = skipped;
   }
 
   /** Begins to watch a trip for a client. undefined: there is no such trip. */
@@ -36,7 +42,7 @@ export class TripWatch {
       const entry: Watched = { clients: new Set(), state: undefined, early: [], lookup: Promise.resolve() };
       entry.lookup = this.lookUp(id).then((state) => {
         entry.state = state;
-        for (const message of entry.early.splice(0)) advance(entry, message);
+        for (const message of entry.early.splice(0)) this.advance(entry, message);
       });
       this.trips.set(id, entry);
       watched = entry;
@@ -72,37 +78,61 @@ export class TripWatch {
     return this.trips.get(tripId)?.clients ?? new Set();
   }
 
-  /** A status message is being handed out: it changes who may have it, also the message itself. Gives its version. */
-  hear(payload: Buffer): number {
+  /** A status message is being handed out: it changes who may have it, also the message itself. */
+  hear(payload: Buffer): TripStatusMessage {
     const known = this.heard.get(payload);
     if (known !== undefined) return known;
-    const message = JSON.parse(payload.toString()) as TripStatusMessage;
-    this.heard.set(payload, message.version);
+    const message = this.read(payload);
+    this.heard.set(payload, message);
     this.apply(message);
-    return message.version;
+    return message;
   }
 
-  /** A status message went out. */
+  /** One that waited for a single client. To the others it says nothing: what leads up to it they may not have had. */
+  read(payload: Buffer): TripStatusMessage {
+    return this.heard.get(payload) ?? (JSON.parse(payload.toString()) as TripStatusMessage);
+  }
+
+  /** A status message went out. One that has skipped another changes nothing: it comes again with what is looked up. */
   apply(message: TripStatusMessage): void {
     const watched = this.trips.get(message.tripId);
     if (watched === undefined) return;
     if (watched.state === undefined) watched.early.push(message);
-    else advance(watched, message);
+    else this.advance(watched, message);
   }
 
-  /** Asks anew where all the trips stand that are followed here. Gives those messages that have not come. */
-  async missed(): Promise<TripStatusMessage[]> {
-    const missed: TripStatusMessage[] = [];
-    const ids = [...this.trips.keys()];
-    for (let from = 0; from < ids.length; from += AT_ONCE) {
-      for (const state of await this.states.find(ids.slice(from, from + AT_ONCE))) {
-        const known = this.state(state.id)?.messages.at(-1)?.version;
-        // One that is just being looked up misses nothing
-        if (known === undefined) continue;
-        missed.push(...state.messages.filter(({ version }) => version > known));
-      }
-    }
-    return missed;
+  /** What was lost, as the database has it. */
+  fill(tripId: string, messages: readonly TripStatusMessage[]): void {
+    const watched = this.trips.get(tripId);
+    const told = this.version(tripId);
+    const latest = messages.at(-1);
+    if (watched?.state === undefined || latest === undefined || latest.version <= told) return;
+    const { state } = watched;
+    const missed = messages.filter(({ version }) => version > told);
+    watched.state = stateAfter(state, latest, [...state.messages, ...missed]);
+  }
+
+  /** Up to which its followers have been told; 0: it is not known yet. */
+  version(tripId: string): number {
+    return latestOf(this.state(tripId));
+  }
+
+  /** The same, when it is known; undefined: nobody follows it. Does not reject. */
+  async toldOf(tripId: string): Promise<number | undefined> {
+    await this.trips.get(tripId)?.lookup.catch(() => undefined);
+    return this.state(tripId)?.messages.at(-1)?.version;
+  }
+
+  tripIds(): Iterable<string> {
+    return this.trips.keys();
+  }
+
+  private advance(watched: Watched, message: TripStatusMessage): void {
+    const { state } = watched;
+    const told = latestOf(state);
+    if (state === undefined || message.version <= told) return;
+    if (message.version > told + 1) this.skipped(message.tripId);
+    else watched.state = stateAfter(state, message, [...state.messages, message].slice(-MAX_MESSAGES));
   }
 
   private async lookUp(tripId: string): Promise<FollowState | undefined> {
@@ -120,19 +150,13 @@ export class TripWatch {
   }
 }
 
-function advance(watched: Watched, message: TripStatusMessage): void {
-  const { state } = watched;
-  if (state === undefined || message.version <= (state.messages.at(-1)?.version ?? 0)) return;
-  watched.state = {
-    ...state,
-    driverId: message.driverId,
-    status: message.status,
-    messages: [...state.messages, message].slice(-MAX_MESSAGES),
-  };
-}
+const latestOf = (state: FollowState | undefined) => state?.messages.at(-1)?.version ?? 0;
 
-/** Trips in one query. */
-const AT_ONCE = 500;
+const stateAfter = (
+  state: FollowState,
+  { driverId, status }: TripStatusMessage,
+  messages: TripStatusMessage[],
+): FollowState => ({ ...state, driverId, status, messages });
 
 /** A trip has six statuses; the rest are re-assignments. */
 const MAX_MESSAGES = 20;

@@ -16,20 +16,35 @@ export class LiveTrip implements TripFollower {
   private state: FollowState | undefined;
   private early: TripStatusMessage[] = [];
   private version = 0;
+  private isGapOpen = false;
   private recordedAt = '';
   /** A position came before the message that lets this user see the driver. */
-  private missed = false;
+  private isPlaceMissed = false;
   private readonly stream: EventStream;
   private readonly identity: Identity;
   private readonly snapshot: Snapshot;
   private readonly end: () => void;
+  private readonly onGap: () => void;
 
-  /** `snapshot`: the last location message. `end`: the trip is over, or the user may not follow it any more. */
-  constructor(stream: EventStream, identity: Identity, snapshot: Snapshot, end: () => void) {
+  /**
+   * `snapshot`: the last location message. `end`: the trip is over, or the user may not follow it any more. `onGap`: statuses were lost,
+   * and are to be looked up.
+   */
+  constructor(
+    stream: EventStream,
+    identity: Identity,
+    { snapshot, end, onGap }: { snapshot: Snapshot; end: () => void; onGap: () => void },
+  ) {
     this.stream = stream;
     this.identity = identity;
     this.snapshot = snapshot;
     this.end = end;
+    this.onGap = onGap;
+  }
+
+  /** What it has been told; undefined: it is not started yet. */
+  get told(): number | undefined {
+    return this.state && this.version;
   }
 
   /** `messages`: the statuses to begin with; none: it has seen them all. */
@@ -39,16 +54,30 @@ export class LiveTrip implements TripFollower {
     for (const message of messages) if (message.version <= this.version) this.replay(state, message);
     // Whoever comes back after the end has nothing to wait for
     if (hasEnded(state.status)) return this.end();
-    for (const message of [...messages, ...this.early.splice(0)]) this.status(message);
+    this.missed(messages);
+    for (const message of this.early.splice(0)) this.status(message);
+    if (this.isGapOpen) this.onGap();
     this.show();
   }
 
   status(message: TripStatusMessage): void {
-    if (this.state === undefined) {
-      this.early.push(message);
-      return;
-    }
-    if (message.version <= this.version) return;
+    if (this.state === undefined) this.early.push(message);
+    // It comes again with what it has skipped
+    else if (message.version > this.version + 1) this.onGap();
+    else this.take(message);
+  }
+
+  gap(): void {
+    if (this.state === undefined) this.isGapOpen = true;
+    else this.onGap();
+  }
+
+  missed(messages: readonly TripStatusMessage[]): void {
+    for (const message of messages) this.take(message);
+  }
+
+  private take(message: TripStatusMessage): void {
+    if (this.state === undefined || message.version <= this.version) return;
     this.version = message.version;
     const before = this.state;
     this.state = { ...before, status: message.status, driverId: message.driverId };
@@ -58,17 +87,17 @@ export class LiveTrip implements TripFollower {
       return this.end();
     this.send(message);
     if (ended) return this.end();
-    if (this.missed && maySeeDriver(this.identity, this.state)) this.show();
+    if (this.isPlaceMissed && maySeeDriver(this.identity, this.state)) this.show();
   }
 
   location(payload: Buffer): void {
     if (this.state === undefined) return;
     if (!maySeeDriver(this.identity, this.state)) {
       // It is published, so the trip is under way: what says so is still on its way to here
-      this.missed = !hasEnded(this.state.status);
+      this.isPlaceMissed = !hasEnded(this.state.status);
       return;
     }
-    this.missed = false;
+    this.isPlaceMissed = false;
     const text = payload.toString();
     const { recordedAt } = JSON.parse(text) as { recordedAt: string };
     if (recordedAt <= this.recordedAt) return;

@@ -1,19 +1,53 @@
 import type { EmittedMessage, Emitter } from '../../shared/emitter/index.ts';
+import type { Logger } from '../../shared/telemetry/log.ts';
 import { topicFor } from '../../shared/topics.ts';
+import type { FollowStates } from '../../shared/trips/follow-states.ts';
+import { GapCloser } from '../../shared/trips/gap-closer.ts';
 import type { TripStatusMessage } from '../../shared/trips/trip.ts';
 
 export type TripFollower = {
+  /** The last version that it has been told; undefined: none yet. */
+  readonly told: number | undefined;
+  /** What was lost, as the database has it. */
+  missed(messages: readonly TripStatusMessage[]): void;
+  /** Messages may have been lost. */
+  gap(): void;
   status(message: TripStatusMessage): void;
   location(payload: Buffer): void;
 };
 
-/** One subscription a trip, however many follow it here. */
+export type TripFollowersOptions = {
+  emitter: Emitter;
+  followStates: Pick<FollowStates, 'since'>;
+  /** Messages may have been lost on their way from other processes. */
+  onGap(listener: () => void): void;
+  log: Logger;
+};
+
+/** One subscription a trip, however many follow it here; and one look-up of what was lost on the way. */
 export class TripFollowers {
   private readonly trips = new Map<string, { followers: Set<TripFollower>; stop(): void }>();
   private readonly emitter: Emitter;
+  private readonly gaps: GapCloser;
 
-  constructor(emitter: Emitter) {
+  constructor({ emitter, followStates, onGap, log }: TripFollowersOptions) {
     this.emitter = emitter;
+    const followed = {
+      tripIds: () => this.trips.keys(),
+      toldOf: (tripId: string) => this.toldOf(tripId),
+      missed: (tripId: string, messages: readonly TripStatusMessage[]) => {
+        for (const follower of this.followers(tripId)) follower.missed(messages);
+      },
+    };
+    this.gaps = new GapCloser(followStates, followed, log);
+    onGap(() => {
+      for (const tripId of this.trips.keys()) for (const follower of this.followers(tripId)) follower.gap();
+    });
+  }
+
+  /** A message of this trip was lost. */
+  closeGap(tripId: string): void {
+    this.gaps.close(tripId);
   }
 
   /** The returned function ends it. */
@@ -26,6 +60,16 @@ export class TripFollowers {
       known.stop();
       if (this.trips.get(tripId) === known) this.trips.delete(tripId);
     };
+  }
+
+  private followers(tripId: string): TripFollower[] {
+    return [...(this.trips.get(tripId)?.followers ?? [])];
+  }
+
+  /** By whoever was told least. */
+  private toldOf(tripId: string): number | undefined {
+    const told = this.followers(tripId).flatMap((follower) => follower.told ?? []);
+    return told.length === 0 ? undefined : Math.min(...told);
   }
 
   private subscribe(tripId: string) {

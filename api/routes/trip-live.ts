@@ -3,7 +3,6 @@ import { Type } from 'typebox';
 import type { Identity } from '../../shared/auth/identity.ts';
 import type { CloseReason } from '../../shared/connections/index.ts';
 import { uuidPattern } from '../../shared/ids.ts';
-import { statusMessagesSince } from '../../shared/trips/sql/status-messages-since.ts';
 import { mayFollow } from '../../shared/trips/status.ts';
 import { type Route, route } from '../http/route.ts';
 import { EventStream } from '../live/event-stream.ts';
@@ -16,13 +15,13 @@ import { tripParams } from '../schemas/parameters.ts';
 
 type Options = Pick<
   ApiOptions,
-  'queries' | 'emitter' | 'followStates' | 'locationSnapshot' | 'connectionLog'
+  'emitter' | 'followStates' | 'onGap' | 'locationSnapshot' | 'connectionLog' | 'log'
 >;
 
 /** Following a trip over HTTP, where WebSockets are blocked. */
 export function tripLiveRoute(options: Options, streams: OpenStreams): Route {
-  const { queries, emitter, followStates, locationSnapshot, connectionLog } = options;
-  const followers = new TripFollowers(emitter);
+  const { followStates, locationSnapshot, connectionLog } = options;
+  const followers = new TripFollowers(options);
 
   async function stateFor(identity: Identity, tripId: string) {
     const [state] = uuidPattern.test(tripId) ? await followStates.find([tripId]) : [];
@@ -78,12 +77,11 @@ export function tripLiveRoute(options: Options, streams: OpenStreams): Route {
         reason = why;
         stream.end();
       };
-      const live = new LiveTrip(
-        stream,
-        identity,
-        (driverId) => locationSnapshot(driverId, tripId),
-        () => close('TRIP_ENDED'),
-      );
+      const live = new LiveTrip(stream, identity, {
+        snapshot: (driverId) => locationSnapshot(driverId, tripId),
+        end: () => close('TRIP_ENDED'),
+        onGap: () => followers.closeGap(tripId),
+      });
       const unfollow = followers.add(tripId, live);
       const forget = streams.add({ id: connectionId, identity, close });
       response.once('close', () => {
@@ -98,7 +96,7 @@ export function tripLiveRoute(options: Options, streams: OpenStreams): Route {
       const messages =
         last === undefined
           ? state.messages.slice(-1)
-          : await statusMessagesSince(queries, tripId, Number(last));
+          : await followStates.since([{ tripId, version: Number(last) }]);
       live.start(state, messages);
       return undefined;
     },

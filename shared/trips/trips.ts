@@ -16,6 +16,7 @@ import { RestartWindow } from './restart-window.ts';
 import { currentPositions } from './sql/current-positions.ts';
 import { findFollowStates } from './sql/find-follow-states.ts';
 import { findActiveTrips, findTrips } from './sql/find-trip.ts';
+import { statusMessagesSince } from './sql/status-messages-since.ts';
 import { hasEnded, isActive } from './status.ts';
 import { TripStore } from './store.ts';
 import type { Trip, TripStatusMessage } from './trip.ts';
@@ -144,6 +145,7 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
     },
     followStates: {
       find,
+      since: (known) => statusMessagesSince(queries, known),
       afterRestart: () => window.since(Date.now()) !== undefined,
     },
     locationSnapshot: (driverId, tripId) =>

@@ -17,9 +17,7 @@ const MEMORY_ALLOWANCE = 40;
 
 export type FaultOptions = Omit<LoadOptions, 'pairs' | 'random'> & {
   pairs?: number;
-  /** Redis hands messages between brokers on as they come: those of the moment of its death are made up for by the last status. */
-  mayMissStatuses?: boolean;
-  /** The relay of trip changes, or what it notes, is struck. */
+  /** Riders come back to a session in which it could not be noted what they had been sent. */
   mayRepeatStatuses?: boolean;
   /** What a client may be told meanwhile. */
   mayBeRefused?: boolean;
@@ -59,13 +57,7 @@ export class Stage {
 
   /** Lets a load run, does the fault in its midst, and holds everything against the promises. */
   async fault(
-    {
-      pairs = PAIRS,
-      mayMissStatuses = false,
-      mayRepeatStatuses = false,
-      mayBeRefused = false,
-      ...options
-    }: FaultOptions,
+    { pairs = PAIRS, mayRepeatStatuses = false, mayBeRefused = false, ...options }: FaultOptions,
     strike: (load: Load) => Promise<void>,
   ): Promise<Load> {
     const { name, spanMs } = options;
@@ -99,7 +91,7 @@ export class Stage {
       for (const { tripId, newest, missed, outOfOrder, wentBack, repeated, statuses } of load.riders) {
         const told = {
           newest,
-          missed: mayMissStatuses ? [] : missed,
+          missed,
           outOfOrder,
           wentBack,
           // At least once: what was published, and not noted before whoever published it was gone, is published again
