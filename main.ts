@@ -18,8 +18,7 @@ import { connectPostgres } from './shared/database/postgres.ts';
 import { loadEnvFile } from './shared/env-file.ts';
 import { Health } from './shared/health.ts';
 import { Lifecycle, stopOnSignals } from './shared/lifecycle.ts';
-import type { Publisher } from './shared/messages/publisher.ts';
-import { openAlone } from './shared/ports/alone.ts';
+import { type Messages, openAlone } from './shared/ports/alone.ts';
 import type { Base } from './shared/ports/base.ts';
 import { openClustered } from './shared/ports/clustered.ts';
 import { Circuits } from './shared/telemetry/circuits.ts';
@@ -82,11 +81,11 @@ async function openBase(
 /** This process alone, or one of many: nothing else chooses what stands behind the ports. */
 async function openPorts(base: Base) {
   const { config, lifecycle, queries, locks, metrics, log } = base;
-  const writer = (publisher: Publisher, beforePublish?: (tripIds: readonly string[]) => Promise<void>) =>
+  const writer = (messages: Messages, beforePublish?: (tripIds: readonly string[]) => Promise<void>) =>
     startIngest({
+      ...messages,
       queries,
       locks,
-      publisher,
       settings: config.admission,
       archiveDir: config.archiveDir,
       ...(beforePublish === undefined ? {} : { beforePublish }),
@@ -99,7 +98,7 @@ async function openPorts(base: Base) {
   }
   const ports = await openClustered(base, config.redisUrl);
   if (!takesPart(config, 'ingest')) return { ports, logs: [ports.positionLog] };
-  const ingest = await writer(ports.publisher, (tripIds) => ports.trips.tellAgain(tripIds));
+  const ingest = await writer(ports, (tripIds) => ports.trips.tellAgain(tripIds));
   lifecycle.started('ingest', () => ingest.stop());
   ports.control.onWakeRelay(() => ingest.wakeRelay());
   const workers = await startLogWorkers({ ...base, ...ports, ...ingest, trips: ports.trips.store });

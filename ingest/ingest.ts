@@ -1,9 +1,12 @@
 import type { AdmissionSettings } from '../shared/config.ts';
 import type { Locks, Queries } from '../shared/database/index.ts';
+import type { Emitter } from '../shared/emitter/index.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { GroupCommitEvents, WritePositions } from '../shared/position-log/group-commit.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import { topicFor } from '../shared/topics.ts';
+import type { TripStatusMessage } from '../shared/trips/trip.ts';
 import { LateTracks } from './late-tracks.ts';
 import { OutboxRelay, type Prepare } from './outbox.ts';
 import { keepPartitionsAhead } from './partitions.ts';
@@ -15,6 +18,7 @@ export type IngestOptions = {
   queries: Queries;
   locks: Locks;
   publisher: Publisher;
+  emitter: Pick<Emitter, 'on'>;
   settings: Pick<AdmissionSettings, 'historyRetentionDays'>;
   /** Where days are archived before they are dropped; undefined: they are not archived. */
   archiveDir: string | undefined;
@@ -36,6 +40,7 @@ export async function startIngest({
   queries,
   locks,
   publisher,
+  emitter,
   settings: { historyRetentionDays },
   archiveDir,
   beforePublish,
@@ -44,6 +49,11 @@ export async function startIngest({
 }: IngestOptions): Promise<RunningIngest> {
   const stopPartitions = await keepPartitionsAhead(queries, historyRetentionDays, log);
   const lateTracks = new LateTracks(queries, historyRetentionDays, log);
+  emitter.on(topicFor('tripStatus', '+'), ({ payload }, done) => {
+    const { driverId, status, at } = JSON.parse(payload.toString()) as TripStatusMessage;
+    if (status === 'COMPLETED' && driverId !== null) lateTracks.completed(driverId, Date.parse(at));
+    done();
+  });
   const relay = new OutboxRelay(queries, publisher, log, beforePublish);
   const retention = new Retention({ queries, locks, historyRetentionDays, archiveDir, metrics, log });
   const writePositions = createPositionWriter(queries, {

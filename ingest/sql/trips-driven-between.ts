@@ -7,14 +7,14 @@ import type { Queries } from '../../shared/database/index.ts';
 export async function tripsDrivenBetween(
   queries: Queries,
   span: { driverId: string; from: number; to: number; keptSince: number },
-): Promise<string[]> {
-  const rows = await queries.any<{ id: string }>(
-    `select id
+): Promise<{ tripId: string; distanceMeters: number | null }[]> {
+  const rows = await queries.any<{ id: string; distance_meters: number | null }>(
+    `select id, distance_meters
        from trip_tracking
       where driver_id = $(driverId) and status = 'COMPLETED'
         and started_at >= to_timestamp($(keptSince) / 1000.0)
         and started_at <= to_timestamp($(to) / 1000.0) and completed_at >= to_timestamp($(from) / 1000.0)`,
     span,
   );
-  return rows.map(({ id }) => id);
+  return rows.map((row) => ({ tripId: row.id, distanceMeters: row.distance_meters }));
 }

@@ -1,6 +1,7 @@
 import { createControl } from '../connections/control.ts';
 import { createMemoryPlaces } from '../connections/memory-places.ts';
 import { ConnectionWriter } from '../connections/writer.ts';
+import type { Emitter } from '../emitter/index.ts';
 import { createMemoryEmitter } from '../emitter/memory.ts';
 import { newProcessId } from '../liveness/process-id.ts';
 import { createSoleLiveness } from '../liveness/sole.ts';
@@ -26,8 +27,11 @@ export type Writer = {
   stop(): Promise<void>;
 };
 
+/** How messages go out, and come in. */
+export type Messages = { publisher: Publisher; emitter: Emitter };
+
 /** The ports of the only process: all in memory, and what is admitted is committed by the process itself. */
-export async function openAlone(base: Base, startWriter: (publisher: Publisher) => Promise<Writer>) {
+export async function openAlone(base: Base, startWriter: (messages: Messages) => Promise<Writer>) {
   const { config, log, lifecycle, metrics, queries, revocations } = base;
   const emitter = createMemoryEmitter();
   lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
@@ -37,7 +41,7 @@ export async function openAlone(base: Base, startWriter: (publisher: Publisher) 
   const publisher = createPublisher(emitter, sessionStore);
   // Before the writer starts, whose relay sends some itself
   const lastMessageAt = await lastMessageTime(queries);
-  const writer = await startWriter(publisher);
+  const writer = await startWriter({ publisher, emitter });
   lifecycle.started('ingest', () => writer.stop());
   const connectionLog = await ConnectionWriter.start({
     queries,
