@@ -167,6 +167,21 @@ describe('what waits for a session', () => {
     expect(await queueOf(two)).toEqual(expected);
   });
 
+  test('is bounded in number: the oldest make room for the newest, and it is told how many', async () => {
+    const node = await storeNode(cluster, { maxQueued: 5 });
+    const tablet = { id: 'rider-1/tablet' };
+    await subscribe(node, phone, errors);
+    for (let index = 0; index < 3; index++)
+      await node.publisher.notify({ topic: errors, payload: Buffer.from(String(index)) });
+    await subscribe(node, tablet, errors);
+    for (let index = 3; index < 8; index++)
+      await node.publisher.notify({ topic: errors, payload: Buffer.from(String(index)) });
+    const newest = ['3', '4', '5', '6', '7'];
+    expect([await queueOf(node), await queueOf(node, tablet)]).toEqual([newest, newest]);
+    // Of the phone alone
+    expect(node.queuesFull).toBe(3);
+  });
+
   test('is read as it stood when the reading began', async () => {
     const node = await storeNode(cluster);
     await subscribe(node, phone, errors);
