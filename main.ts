@@ -22,6 +22,7 @@ import type { Publisher } from './shared/messages/publisher.ts';
 import { openAlone } from './shared/ports/alone.ts';
 import type { Base } from './shared/ports/base.ts';
 import { openClustered } from './shared/ports/clustered.ts';
+import { Circuits } from './shared/telemetry/circuits.ts';
 import { createLogger, type Logger } from './shared/telemetry/log.ts';
 import { createMetrics, watchLogs } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
@@ -33,7 +34,8 @@ const DRAIN_MS = 10_000;
 const takesPart = ({ role }: Config, part: 'broker' | 'ingest' | 'api') => role === 'all' || role === part;
 
 async function openDatabase(config: Config, log: Logger, end: (status: number) => void): Promise<Database> {
-  if (config.databaseUrl !== undefined) return connectPostgres(config.databaseUrl, config.databasePoolSize);
+  if (config.databaseUrl !== undefined)
+    return connectPostgres(config.databaseUrl, config.databasePoolSize, log);
   log.info(
     { dataDir: config.dataDir },
     'waiting for the embedded database (a first start creates it: about 10 s)',
@@ -56,6 +58,9 @@ async function openBase(
   const database = await openDatabase(config, log, end);
   lifecycle.started('database', () => database.close());
   health.add('database', async () => void (await database.queries.one('select 1')));
+  const metrics = createMetrics();
+  const circuits = new Circuits(metrics.registry);
+  if (database.circuit !== undefined) circuits.add('database', database.circuit);
   const migrated = await migrate(database.connectionString, log);
   log.info({ database: database.description, migrated }, 'database ready');
   const revocations = new Revocations(await loadRevocations(database.queries));
@@ -65,7 +70,8 @@ async function openBase(
     log,
     lifecycle,
     health,
-    metrics: createMetrics(),
+    metrics,
+    circuits,
     queries: database.queries,
     locks: database.locks,
     revocations,

@@ -31,6 +31,8 @@ export type ApiOptions = {
   publisher: Publisher;
   connectionLog: ConnectionLog;
   followStates: FollowStates;
+  /** Whether what was acknowledged of a driver is stored; waits for it. undefined: it always is. */
+  untilStored: ((driverId: string) => Promise<boolean>) | undefined;
   /** Messages may have been lost on their way from other processes. */
   onGap(listener: () => void): void;
   locationSnapshot(driverId: string, tripId: string): Buffer | undefined | Promise<Buffer | undefined>;

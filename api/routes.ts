@@ -19,7 +19,7 @@ import { tripRoutes } from './routes/trips.ts';
 
 /** Every route below `/v1`. Paths without a parameter come before those that would take their place. */
 export function apiRoutes(options: ApiOptions, streams: OpenStreams): Route[] {
-  const { settings, admission, presence, trips, signer, queries, locks, control, log } = options;
+  const { settings, admission, presence, trips, signer, queries, locks, control, untilStored, log } = options;
   return [
     nearbyRoute(queries, settings.driverStaleAfterMs),
     ...positionRoutes(admission, queries),
@@ -30,7 +30,7 @@ export function apiRoutes(options: ApiOptions, streams: OpenStreams): Route[] {
     ...tripChangeRoutes(trips),
     tripTrackRoute(queries),
     tripLiveRoute(options, streams),
-    ...erasureRoutes({ queries, locks, control, archiveDir: settings.archiveDir, log }),
+    ...erasureRoutes({ queries, locks, control, untilStored, archiveDir: settings.archiveDir, log }),
     ...connectionRoutes(queries, control),
     revocationRoute(queries, control),
     tripShareRoute({ queries, signer, publicUrl: settings.publicUrl }),

@@ -12,10 +12,14 @@ import { invalidParameters, queryTime } from '../query.ts';
 import { driverParams, timeParameter, tripParams } from '../schemas/parameters.ts';
 import { erasePositions, eraseTrip, forgetTrip } from '../sql/erase.ts';
 
-type Options = Pick<ApiOptions, 'queries' | 'locks' | 'control' | 'log'> & { archiveDir: string | undefined };
+type Options = Pick<ApiOptions, 'queries' | 'locks' | 'control' | 'untilStored' | 'log'> & {
+  archiveDir: string | undefined;
+};
+
+const STORED_RETRY_MS = 5000;
 
 /** Erasure of personal data, logged without it: from the database, from what processes have in memory, from the archives. */
-export function erasureRoutes({ queries, locks, control, archiveDir, log }: Options): Route[] {
+export function erasureRoutes({ queries, locks, control, untilStored, archiveDir, log }: Options): Route[] {
   const archives = archiveDir === undefined ? undefined : new Archives(archiveDir, locks);
 
   const eraseArchived = async (erasure: Erasure) => (await archives?.erase(erasure)) ?? 0;
@@ -58,7 +62,7 @@ export function erasureRoutes({ queries, locks, control, archiveDir, log }: Opti
       tag: 'Drivers',
       summary: "Erase a driver's positions",
       description:
-        'All that were recorded before `before` (by default all): the current one and the archived days included. 500 where an archive is damaged: it is left as it is, everything else is erased.',
+        'All that were recorded before `before` (by default all): the current one and the archived days included. 500 where an archive is damaged: it is left as it is, everything else is erased. 503, and nothing is erased, while positions of the driver wait to be stored.',
       access: 'bearer',
       params: driverParams,
       query: Type.Object({ before: timeParameter('what was recorded before this instant, by default all') }),
@@ -72,6 +76,13 @@ export function erasureRoutes({ queries, locks, control, archiveDir, log }: Opti
         const erasure = { kind: 'positions', driverId, before: limit } as const;
         // Before, so that nobody is shown what is going; and after, for what was read just before it went
         control.erase(erasure);
+        // Else it would be stored after it was erased
+        if ((await untilStored?.(driverId)) === false)
+          throw refuse({
+            code: 'UNAVAILABLE',
+            message: 'positions of this driver still wait to be stored',
+            retryAfterMs: STORED_RETRY_MS,
+          });
         const positions = await erasePositions(queries, driverId, limit);
         control.erase(erasure);
         const archived = await eraseArchived(erasure);

@@ -1,4 +1,5 @@
 import type { IDatabase, ITask } from 'pg-promise';
+import type { CircuitState } from '../telemetry/circuits.ts';
 
 /** What queries are made with. Parameters are always bound. */
 export type Queries = IDatabase<object>;
@@ -29,5 +30,7 @@ export type Database = {
   connectionString: string;
   /** What to call it in logs and health answers; without credentials. */
   description: string;
+  /** Of the circuit breaker before it, where there is one. */
+  circuit?(): CircuitState;
   close(): Promise<void>;
 };

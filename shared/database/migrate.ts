@@ -2,6 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import type { Logger } from 'pino';
 
+/** A server that takes longer has vanished without a word: whoever started us is told, and may try again. */
+const CONNECT_TIMEOUT_MS = 5000;
+
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 
 /**
@@ -16,7 +19,7 @@ export async function migrate(
   count = Number.POSITIVE_INFINITY,
 ): Promise<string[]> {
   const ran = await runner({
-    databaseUrl,
+    databaseUrl: { connectionString: databaseUrl, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
     dir: MIGRATIONS,
     migrationsTable: 'migrations',
     direction,

@@ -1,6 +1,8 @@
 /** PostgreSQL's errors, appendix A: 08 connection exception, 53 insufficient resources, 57P shut down; 55000 takes no connections. */
 const states = /^(08...|53...|57P..|55000)$/;
-const systemErrors = new Set([
+/** Those of the system, and of our own circuit breaker. */
+const codes = new Set([
+  'CIRCUIT_OPEN',
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -17,6 +19,6 @@ const words =
 /** Is it the database that can't be had for now, rather than the statement that is wrong? */
 export function isUnreachable(error: Error & { code?: unknown }): boolean {
   return typeof error.code === 'string'
-    ? states.test(error.code) || systemErrors.has(error.code)
+    ? states.test(error.code) || codes.has(error.code)
     : words.test(error.message);
 }

@@ -1,4 +1,5 @@
 import type { Point } from '../geo.ts';
+import type { CircuitState } from '../telemetry/circuits.ts';
 
 /** What is left of the way, in whole seconds and metres. */
 export type Eta = { seconds: number; meters: number };
@@ -19,5 +20,7 @@ export type EtaEstimator = {
   estimate(request: EtaRequest): Eta;
   /** The trip is over: nothing is kept about it, nor about how its driver drove. */
   forget(tripId: string, driverId: string): void;
+  /** Of the circuit breaker before a routing engine, where there is one. */
+  circuit?(): CircuitState;
   stop(): void;
 };

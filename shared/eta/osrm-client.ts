@@ -9,6 +9,7 @@ import {
   wrap,
 } from 'cockatiel';
 import type { Point } from '../geo.ts';
+import { type CircuitState as Circuit, circuitState } from '../telemetry/circuits.ts';
 import type { Logger } from '../telemetry/log.ts';
 
 /** Along the road network, as the engine has it. */
@@ -61,6 +62,10 @@ export class OsrmClient {
     this.policy = wrap(this.slots, this.breaker, timeout(timeoutMs, TimeoutStrategy.Aggressive));
     this.breaker.onBreak((reason) => this.rest('error' in reason ? reason.error : undefined));
     this.breaker.onReset(() => this.resume());
+  }
+
+  get circuit(): Circuit {
+    return circuitState(this.breaker.state);
   }
 
   /** Whether it answers, as far as is known. */

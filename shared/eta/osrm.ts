@@ -73,6 +73,7 @@ export function createOsrmEta(options: {
   }
 
   return {
+    circuit: () => client.circuit,
     observe(driverId, position) {
       fallback.observe(driverId, position);
     },

@@ -60,6 +60,7 @@ export async function openAlone(base: Base, startWriter: (publisher: Publisher) 
     settings: config.trips,
     shared: undefined,
     lastMessageAt,
+    circuits: base.circuits,
     setOnTrip: (driverId, onTrip) => presence.setOnTrip(driverId, onTrip),
     wakeRelay: writer.wakeRelay,
     log,
@@ -87,6 +88,7 @@ export async function openAlone(base: Base, startWriter: (publisher: Publisher) 
     positionLog,
     transitions: createDirectDoor(trips.store),
     sharedCounts: undefined,
+    untilStored: undefined,
     // Nothing is lost on the way from one part of a process to another
     onGap: (_listener: () => void) => undefined,
   };

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import type { Locks, Queries } from '../database/index.ts';
 import type { Health } from '../health.ts';
 import type { Lifecycle } from '../lifecycle.ts';
+import type { Circuits } from '../telemetry/circuits.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -14,6 +15,7 @@ export type Base = {
   lifecycle: Lifecycle;
   health: Health;
   metrics: Metrics;
+  circuits: Circuits;
   queries: Queries;
   locks: Locks;
   revocations: Revocations;

@@ -7,6 +7,7 @@ import { newProcessId } from '../liveness/process-id.ts';
 import { RedisLiveness } from '../liveness/redis.ts';
 import { createPublisher } from '../messages/publisher.ts';
 import { DriverTrips } from '../position-log/redis/driver-trips.ts';
+import { settled } from '../position-log/redis/settled.ts';
 import { Shards } from '../position-log/redis/shards.ts';
 import { createRedisPositionLog } from '../position-log/redis.ts';
 import { storedTimes } from '../position-log/sql/stored-times.ts';
@@ -16,6 +17,7 @@ import { storedStatuses } from '../presence/sql/stored-statuses.ts';
 import { RedisConnections } from '../redis/connections.ts';
 import { DAY_MS } from '../schemas/time.ts';
 import { createRedisSessionStore } from '../session-store/redis.ts';
+import { CircuitOpenError } from '../telemetry/circuits.ts';
 import { KeptFollowStates } from '../trips/kept-follow-states.ts';
 import { createLoggedDoor } from '../trips/transition-log.ts';
 import { startTrips } from '../trips/trips.ts';
@@ -23,15 +25,22 @@ import type { Base } from './base.ts';
 
 /** So long a start waits for Redis. */
 const READY_WITHIN_MS = 10_000;
+/** So long an erasure waits for what is still on its way to the database. */
+const STORED_WITHIN_MS = 5000;
 /** A message that tells of a revocation may be lost, and nobody notice. */
 const REVOCATIONS_EVERY_MS = 10_000;
 
 /** What brings a process and the others of its deployment together. */
-async function join({ config, log, lifecycle, health, metrics }: Base, redisUrl: string) {
+async function join({ config, log, lifecycle, health, metrics, circuits }: Base, redisUrl: string) {
   const redis = new RedisConnections(redisUrl, config.redisPrefix, log);
   lifecycle.started('redis', () => redis.close());
   const commands = redis.connect('commands');
-  health.add('redis', async () => void (await commands.ping()));
+  circuits.add('redis', () => redis.circuit);
+  health.add('redis', async () => {
+    // Any of them: without the one that hears the others' messages, say, this process is not what it should be
+    if (redis.circuit !== 'closed') throw new CircuitOpenError('redis');
+    await commands.ping();
+  });
   const liveness = await RedisLiveness.start({ redis, processId: newProcessId(), log });
   lifecycle.started('liveness', () => liveness.stop());
   const emitter = createClusterEmitter({
@@ -84,6 +93,7 @@ export async function openClustered(base: Base, redisUrl: string) {
     shared: { driverTrips, followStates, emitter },
     // Sessions are kept: nobody has missed a message by a restart
     lastMessageAt: undefined,
+    circuits: base.circuits,
     setOnTrip: (driverId, onTrip, at) => presence.setOnTrip(driverId, onTrip, at),
     wakeRelay: control.wakeRelay,
     log,
@@ -104,6 +114,7 @@ export async function openClustered(base: Base, redisUrl: string) {
     stored: (driverId, times, receivedAt) => storedTimes(queries, driverId, times, receivedAt),
     log,
   });
+  base.circuits.add('position_log', () => positionLog.circuit());
   const transitions = createLoggedDoor(redis, emitter);
   const places = new RedisPlaces({ redis, maxPerDriver: config.mqtt.maxConnectionsPerDriver, log });
   lifecycle.started('places', () => places.stop());
@@ -126,6 +137,11 @@ export async function openClustered(base: Base, redisUrl: string) {
       prefix: redis.key('requests:'),
       send: (...[command = '', ...args]: string[]) => commands.call(command, ...args),
     },
+    untilStored: (driverId: string) =>
+      settled(commands, shards, driverId, STORED_WITHIN_MS).catch((error: unknown) => {
+        log.warn({ err: error }, 'the log could not be asked what it has of a driver');
+        return false;
+      }),
     onGap: emitter.onGap.bind(emitter),
   };
 }

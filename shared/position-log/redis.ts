@@ -10,6 +10,7 @@ import {
 import { BoundedMap } from '../eta/bounded-map.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { DAY_MS } from '../schemas/time.ts';
+import { type CircuitState, circuitState } from '../telemetry/circuits.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { tripIdAt } from '../trips/active-trips.ts';
 import { DriverState, type RateLimits, rateLimited } from './driver-state.ts';
@@ -120,6 +121,10 @@ class RedisPositionLog implements PositionLog {
 
   lagMs(now: number): number {
     return this.held.oldest === undefined ? 0 : Math.max(0, now - this.held.oldest);
+  }
+
+  circuit(): CircuitState {
+    return circuitState(this.breaker.state);
   }
 
   close(timeoutMs: number): Promise<void> {
@@ -255,5 +260,5 @@ function outcomesOf(
   });
 }
 
-export const createRedisPositionLog = (options: RedisLogOptions): PositionLog =>
+export const createRedisPositionLog = (options: RedisLogOptions): PositionLog & { circuit(): CircuitState } =>
   new RedisPositionLog(options);

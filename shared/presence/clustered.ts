@@ -43,6 +43,7 @@ export class ClusteredPresence implements DriverPresence {
   private island: Island | undefined;
   private nextShard = 0;
   private timers: NodeJS.Timeout[] = [];
+  private sweepTimer: NodeJS.Timeout | undefined;
   private readonly records: SharedRecords;
   private readonly teller: Teller;
   private readonly sweeper: Sweeper;
@@ -80,9 +81,20 @@ export class ClusteredPresence implements DriverPresence {
       }, milliseconds).unref();
     this.timers = [
       every(Math.max(1, refreshMs / DRIVER_SHARDS), () => this.refreshNext()),
-      every(sweepMs, () => this.sweeper.sweep()),
       every(collectMs, () => this.flush()),
     ];
+    this.sweepIn(sweepMs);
+  }
+
+  /** Not at even times: else the one that swept first would be the first each time, and what it can't do would wait for ever. */
+  private sweepIn(everyMs: number): void {
+    this.sweepTimer = setTimeout(
+      () => {
+        if (this.island === undefined) this.sweeper.sweep().catch((error: unknown) => this.goAlone(error));
+        this.sweepIn(everyMs);
+      },
+      everyMs * (0.9 + 0.4 * Math.random()),
+    ).unref();
   }
 
   /** Resolves when Redis has what the database has, or is away: it gets it when it is back. */
@@ -160,6 +172,7 @@ export class ClusteredPresence implements DriverPresence {
   /** What is being told is told. Its drivers are to be disconnected before. */
   async stop(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
+    clearTimeout(this.sweepTimer);
     const end = Date.now() + LAST_WORDS_MS;
     if (this.island === undefined) await this.flush();
     while (this.teller.busy > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));

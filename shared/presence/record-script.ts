@@ -166,11 +166,11 @@ function steps.told(i, id, step)
   store(id, d)
 end
 
-function steps.unclaim(i, id)
+function steps.unclaim(i, id, step)
   local d, known = load(id)
   if not known or not d.w or d.w.p ~= my.process then return end
   d.w = nil
-  redis.call('ZADD', untold, now, id)
+  redis.call('ZADD', untold, step.now and 0 or now, id)
   store(id, d)
 end
 
@@ -192,7 +192,11 @@ end
 function steps.sweep(i, _, step)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, step.n)) do look(i, id) end
   local late = redis.call('ZRANGEBYSCORE', untold, '-inf', now - my.retry, 'LIMIT', 0, step.n)
-  for _, id in ipairs(late) do steps.claim(i, id) end
+  for _, id in ipairs(late) do
+    local d, known = load(id)
+    -- Also when it is this very process: one that hangs in telling would keep it for ever
+    if known and d.w and d.w.u > now then redis.call('ZADD', untold, now, id) else steps.claim(i, id) end
+  end
 end
 
 for i, step in ipairs(cjson.decode(ARGV[2])) do steps[step.e](i, step.d, step) end

@@ -49,7 +49,7 @@ export type Step = { d: string } & (
     }
   | { e: 'claim' }
   | { e: 'told'; v: number }
-  | { e: 'unclaim' }
+  | { e: 'unclaim'; now: boolean }
 );
 
 /** What came of a step. */

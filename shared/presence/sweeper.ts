@@ -45,7 +45,10 @@ export class Sweeper {
 
   private tell(answer: Parameters<Teller['tell']>[0]): void {
     const { teller, log } = this.options;
-    const work = teller.busy < MAX_BUSY ? teller.tell(answer) : teller.leave(answer.driverId);
+    // What this process has not told in all that time it hangs in
+    const isStuck = teller.isTelling(answer.driverId);
+    const isFree = !isStuck && teller.busy < MAX_BUSY;
+    const work = isFree ? teller.tell(answer) : teller.leave(answer.driverId, isStuck);
     work.catch((error: unknown) =>
       log.warn(
         { err: error, driverId: answer.driverId },

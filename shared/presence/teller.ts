@@ -43,9 +43,13 @@ export class Teller {
     return lane.following;
   }
 
-  /** Left to another process, or to a later sweep. */
-  async leave(driverId: string): Promise<void> {
-    await this.records.one({ e: 'unclaim', d: driverId }).catch((error: unknown) =>
+  isTelling(driverId: string): boolean {
+    return this.lanes.has(driverId);
+  }
+
+  /** Left to another process, or to a later sweep; `now`: to the next one. */
+  async leave(driverId: string, now = false): Promise<void> {
+    await this.records.one({ e: 'unclaim', d: driverId, now }).catch((error: unknown) =>
       // Then its time runs out
       this.options.log.debug({ err: error, driverId }, 'Redis was not told that a status is left to others'),
     );

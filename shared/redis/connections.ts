@@ -1,5 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import type { CircuitState } from '../telemetry/circuits.ts';
 import type { Logger } from '../telemetry/log.ts';
+import { keepPulse } from './pulse.ts';
 
 /** A command that takes longer has lost its server: the slowest of ours takes some milliseconds. */
 const COMMAND_TIMEOUT_MS = 2000;
@@ -9,10 +11,19 @@ const MAX_RECONNECT_MS = 1000;
 /** Each tries again at a time of its own: thousands that come at once would keep a server down that is just coming back. */
 const JITTER = 0.3;
 
+/** By ioredis' status. `end`: its user needs it no more. */
+const STATES: Record<string, CircuitState> = {
+  ready: 'closed',
+  end: 'closed',
+  connecting: 'half-open',
+  connect: 'half-open',
+};
+
 /**
  * The Redis server of a deployment, and the connections of this process to it: one for each purpose, so that none waits behind
  * another's commands. A command fails at once while its connection is down, and is never sent twice behind its caller's back: each
- * caller has its own way to wait and to try again.
+ * caller has its own way to wait and to try again. That makes of each a circuit breaker: lost (also without a word, see `pulse.ts`) it is
+ * open, and half open while it connects again.
  */
 export class RedisConnections {
   readonly description: string;
@@ -64,8 +75,15 @@ export class RedisConnections {
       if (!isUp) this.log.info({ purpose }, 'Redis is back');
       isUp = true;
     });
+    keepPulse(connection);
     this.open.push(connection);
     return connection;
+  }
+
+  /** Of all of them that are wanted: open while one is lost. */
+  get circuit(): CircuitState {
+    const states = this.open.map(({ status }) => STATES[status] ?? 'open');
+    return states.includes('open') ? 'open' : states.includes('half-open') ? 'half-open' : 'closed';
   }
 
   /** Resolves when all that was connected so far can be used. Rejects when that takes longer than this (ms). */

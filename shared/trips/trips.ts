@@ -5,6 +5,7 @@ import type { Emitter } from '../emitter/index.ts';
 import { createOsrmEta } from '../eta/osrm.ts';
 import { createStraightLineEta } from '../eta/straight-line.ts';
 import type { Publisher } from '../messages/publisher.ts';
+import type { Circuits } from '../telemetry/circuits.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { type ActiveTrip, ActiveTrips } from './active-trips.ts';
 import type { SharedDriverTrips } from './driver-trips.ts';
@@ -32,6 +33,7 @@ export type TripsOptions = {
   setOnTrip(driverId: string, onTrip: boolean, at: number): void;
   /** A change has been committed and waits in the outbox. */
   wakeRelay(): void;
+  circuits: Circuits;
   log: Logger;
 };
 
@@ -51,7 +53,7 @@ export type Trips = {
 const AUTO_ARRIVE_ACTOR = { sub: 'fleetcast', role: 'SERVICE', trips: [] } as const;
 
 export async function startTrips(options: TripsOptions): Promise<Trips> {
-  const { queries, publisher, settings, shared, log } = options;
+  const { queries, publisher, settings, shared, circuits, log } = options;
   const store = new TripStore(queries);
   const running = shared === undefined ? await findActiveTrips(queries) : [];
   const active = new ActiveTrips(running);
@@ -60,6 +62,7 @@ export async function startTrips(options: TripsOptions): Promise<Trips> {
     settings.osrmUrl === undefined
       ? straight
       : createOsrmEta({ url: settings.osrmUrl, fallback: straight, log });
+  if (eta.circuit !== undefined) circuits.add('osrm', eta.circuit);
 
   const arrive = (trip: ActiveTrip) => {
     store

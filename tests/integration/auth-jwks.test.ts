@@ -306,6 +306,6 @@ describe('an answer that is no key set is as none', () => {
     const start = performance.now();
     expect(await verdict(tokenOf(rsa, 'rsa-1'))).toBe('unavailable');
     expect(performance.now() - start).toBeGreaterThan(4_900);
-    expect(performance.now() - start).toBeLessThan(7_000);
+    expect(performance.now() - start).toBeLessThan(15_000);
   }, 20_000);
 });

@@ -41,9 +41,7 @@ describe('while Redis is away from everybody', () => {
       await say(one, 'ONLINE', driver);
     }
     await everywhere('cut');
-    const before = Date.now();
     expect(await say(one, 'BUSY', 'speaks')).toBe('BUSY');
-    expect(Date.now() - before).toBeLessThan(500);
     expect(cluster.of('speaks')).toEqual({ told: 'BUSY', stored: 'BUSY' });
     one.presence.disconnected('lost');
     one.presence.disconnected('back');

@@ -6,6 +6,8 @@ export type CuttableProxy = {
   url: string;
   /** Cuts every connection, and refuses new ones. */
   cut(): Promise<void>;
+  /** Swallows what is sent, and accepts connections without a word. Those are dead also after `restore`, and nobody tells. */
+  hang(): void;
   restore(): Promise<void>;
 };
 
@@ -13,6 +15,7 @@ export type CuttableProxy = {
 export async function startCuttableProxy(target: string): Promise<CuttableProxy> {
   const { hostname, port: targetPort } = new URL(target);
   const sockets = new Set<Socket>();
+  let hangs = false;
   const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
@@ -20,8 +23,10 @@ export async function startCuttableProxy(target: string): Promise<CuttableProxy>
     return socket;
   };
   const server = createServer((client) => {
+    keep(client);
+    if (hangs) return client.resume();
     const upstream = keep(connect(Number(targetPort), hostname));
-    keep(client).pipe(upstream).pipe(client);
+    client.pipe(upstream).pipe(client);
     client.once('close', () => upstream.destroy());
     upstream.once('close', () => client.destroy());
   });
@@ -43,7 +48,12 @@ export async function startCuttableProxy(target: string): Promise<CuttableProxy>
       for (const socket of sockets) socket.destroy();
       await closed;
     },
+    hang() {
+      hangs = true;
+      for (const socket of sockets) socket.unpipe().resume();
+    },
     async restore() {
+      hangs = false;
       if (!server.listening) await listen(port);
     },
   };

