@@ -42,6 +42,29 @@ async function retainedOf(node: StoreNode, ...filters: string[]): Promise<string
   return found.toSorted();
 }
 
+/** What this deployment asks of Redis; others have theirs on the same server. */
+async function commandsOf({ redis, prefix }: TestCluster) {
+  const monitor = await redis.monitor();
+  const names: string[] = [];
+  let markers = 0;
+  monitor.on('monitor', (_time, [name = '', key = '']: string[]) => {
+    if (key.startsWith(prefix)) names.push(key.includes(':marker') ? key : name.toLowerCase());
+  });
+  return {
+    /** Since it was asked the last time. */
+    async seen(): Promise<string[]> {
+      const marker = `${prefix}:marker-${markers++}`;
+      await redis.exists(marker);
+      await until(
+        () => names.includes(marker),
+        (isSeen) => isSeen,
+      );
+      return names.splice(0, names.indexOf(marker) + 1);
+    },
+    stop: () => monitor.disconnect(),
+  };
+}
+
 describe('the sessions of the cluster', () => {
   test('are known in every process, whichever broker they are at, and whether it has a broker', async () => {
     const early = await storeNode(cluster);
@@ -142,6 +165,21 @@ describe('what waits for a session', () => {
     const expected = Array.from({ length: 130 }, (_, index) => String(index));
     expect(await queueOf(one)).toEqual(expected);
     expect(await queueOf(two)).toEqual(expected);
+  });
+
+  test('is bounded in number: the oldest make room for the newest, and it is told how many', async () => {
+    const node = await storeNode(cluster, { maxQueued: 5 });
+    const tablet = { id: 'rider-1/tablet' };
+    await subscribe(node, phone, errors);
+    for (let index = 0; index < 3; index++)
+      await node.publisher.notify({ topic: errors, payload: Buffer.from(String(index)) });
+    await subscribe(node, tablet, errors);
+    for (let index = 3; index < 8; index++)
+      await node.publisher.notify({ topic: errors, payload: Buffer.from(String(index)) });
+    const newest = ['3', '4', '5', '6', '7'];
+    expect([await queueOf(node), await queueOf(node, tablet)]).toEqual([newest, newest]);
+    // Of the phone alone
+    expect(node.queuesFull).toBe(3);
   });
 
   test('is read as it stood when the reading began', async () => {
@@ -305,8 +343,10 @@ describe('retained messages', () => {
     for (let driver = 1; driver < 50_000; driver++)
       pipeline.hset(`${cluster.prefix}:mqtt:retained`, status(`driver-${driver}`), value);
     await pipeline.exec();
+    const commands = await commandsOf(cluster);
     let longest = 0;
-    let last = performance.now();
+    const startedAt = performance.now();
+    let last = startedAt;
     const ticks = setInterval(() => {
       longest = Math.max(longest, performance.now() - last);
       last = performance.now();
@@ -314,13 +354,13 @@ describe('retained messages', () => {
     const found = await Promise.all(Array.from({ length: 5 }, () => retainedOf(node, 'drivers/+/status')));
     clearInterval(ticks);
     expect(found.map(({ length }) => length)).toEqual(Array(5).fill(50_000));
-    // ms; to read them all at once takes ten times as long
-    expect(longest).toBeLessThan(200);
-    const [, slowest = 0] = ((await cluster.redis.slowlog('GET', 1)) as number[][])[0]?.slice(1, 3) ?? [];
-    expect(slowest).toBeLessThan(50_000);
-    const before = await commandsOf('hscan');
+    // Read all at once, it would be most of the time; on a busy machine all of it takes longer
+    expect(longest).toBeLessThan((performance.now() - startedAt) / 4);
+    // Some 500 at a time
+    expect((await commands.seen()).filter((name) => name === 'hscan').length).toBeGreaterThan(5 * 50);
     await retainedOf(node, 'trips/t/#', 'trips/t/status', 'drivers/me/#');
-    expect(await commandsOf('hscan')).toBe(before);
+    expect(await commands.seen()).not.toContain('hscan');
+    commands.stop();
   });
 
   test('are kept for Redis while it is away, and stored unless a newer one came from elsewhere', async () => {
@@ -341,14 +381,6 @@ describe('retained messages', () => {
     );
     expect(await statusOf('a')).toContain('new');
   });
-
-  async function commandsOf(name: string): Promise<string> {
-    return (
-      /calls=(\d+)/.exec(
-        (await cluster.redis.info('commandstats')).split(`cmdstat_${name}:`)[1] ?? '',
-      )?.[1] ?? '0'
-    );
-  }
 });
 
 test('wills of a broker that has died are found by the others, and taken by the one that sends them', async () => {

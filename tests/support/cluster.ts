@@ -22,6 +22,8 @@ export type TestNode = {
   die(): void;
 };
 
+const COMMAND_TIMEOUT_MS = 20_000;
+
 /** Nodes of one deployment, each with a way of its own to the Redis of the tests. */
 export class TestCluster {
   readonly prefix = `test-${randomUUID()}`;
@@ -44,7 +46,8 @@ export class TestCluster {
   async node(options: Partial<ClusterEmitterOptions> = {}, { waits = true } = {}): Promise<TestNode> {
     const network = await startCuttableProxy(this.redisUrl);
     const log = createLogger('silent');
-    const connections = new RedisConnections(network.url, this.prefix, log);
+    // What is slow here is the machine that runs all tests at once: a command that gave up would leave out what a test looks for
+    const connections = new RedisConnections(network.url, this.prefix, log, COMMAND_TIMEOUT_MS);
     const node: TestNode = {
       connections,
       network,

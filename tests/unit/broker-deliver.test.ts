@@ -1,8 +1,10 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { AedesPublishPacket, Client } from 'aedes';
 import { createDeliverHandler } from '../../broker/deliver.ts';
 import { limits } from '../../broker/limits.ts';
-import { newSession } from '../../broker/session.ts';
+import { newSession, type SessionClient } from '../../broker/session.ts';
+import { WITHHELD } from '../../broker/session-queue.ts';
+import { WAITED } from '../../broker/take-up.ts';
 import { TripWatch } from '../../broker/trip-watch.ts';
 import type { Identity } from '../../shared/auth/identity.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
@@ -76,6 +78,83 @@ describe('delivery', () => {
     const reader = client({ filters: { [status]: 1 } });
     forward(reader.client, packet(status, 2));
     expect(reader.duplicates).toEqual({ publisher: 7 });
+  });
+});
+
+describe('the statuses of a trip that is followed', () => {
+  const tripId = '00000000-0000-4000-8000-000000000001';
+  const change = (version: number) => ({
+    tripId,
+    status: 'PENDING' as const,
+    previous: null,
+    version,
+    at: '2026-01-01T00:00:00.000Z',
+    driverId: 'bob',
+  });
+  const told = (version: number) => ({
+    ...packet(`trips/${tripId}/status`, 2),
+    payload: Buffer.from(JSON.stringify(change(version))),
+  });
+  const isWithheld = (message: object) => WITHHELD in message;
+  let trips: TripWatch;
+  let deliver: ReturnType<typeof createDeliverHandler>;
+  let reader: SessionClient;
+
+  beforeEach(async () => {
+    const state = {
+      id: tripId,
+      riderId: 'ann',
+      driverId: 'bob',
+      status: 'PENDING' as const,
+      messages: [change(2)],
+    };
+    trips = new TripWatch({ find: async () => [state], afterRestart: () => false });
+    deliver = createDeliverHandler(trips, metrics);
+    const ann: Identity = { ...operator, sub: 'ann', role: 'RIDER' };
+    reader = client({ filters: { [`trips/${tripId}/status`]: 1 }, identity: ann })
+      .client as unknown as SessionClient;
+    await trips.follow(reader, tripId);
+    reader.session?.trips.add(tripId);
+  });
+
+  const forwards = (message: ReturnType<typeof told>) =>
+    deliver(reader as unknown as Client, message) !== null;
+
+  test('come once, however often they are published', () => {
+    expect(forwards(told(3))).toBe(true);
+    const again = told(3);
+    expect([forwards(again), isWithheld(again)]).toEqual([false, true]);
+    expect(forwards(told(4))).toBe(true);
+  });
+
+  test('come after one that was lost before them, and until then stay in the queue of their session', () => {
+    const early = told(4);
+    expect([forwards(early), isWithheld(early)]).toEqual([false, false]);
+    trips.fill(tripId, [change(3), change(4)]);
+    expect(forwards({ ...told(3), [WAITED]: true } as ReturnType<typeof told>)).toBe(true);
+    expect(forwards({ ...told(4), [WAITED]: true } as ReturnType<typeof told>)).toBe(true);
+    expect(forwards(told(5))).toBe(true);
+  });
+
+  test('come after what a client that is caught up is still being sent', () => {
+    reader.session?.behind.add(tripId);
+    const live = told(3);
+    expect([forwards(live), isWithheld(live)]).toEqual([false, false]);
+    reader.session?.behind.delete(tripId);
+    expect(forwards(told(3))).toBe(true);
+  });
+
+  test('that waited for one client move nothing on for the others', () => {
+    expect(forwards({ ...told(3), [WAITED]: true } as ReturnType<typeof told>)).toBe(true);
+    expect(trips.version(tripId)).toBe(2);
+  });
+
+  test('that waited are not for who is no party of the trip by what they say', async () => {
+    const bob: Identity = { ...operator, sub: 'bob', role: 'DRIVER' };
+    const driver = client({ filters: { [`trips/${tripId}/status`]: 1 }, identity: bob });
+    const given = Buffer.from(JSON.stringify({ ...change(3), driverId: 'carl' }));
+    const waited = { ...told(3), payload: given, [WAITED]: true } as ReturnType<typeof told>;
+    expect(deliver(driver.client, waited)).toBeNull();
   });
 });
 

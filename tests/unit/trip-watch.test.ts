@@ -33,18 +33,24 @@ const state = (tripId: string, ...messages: TripStatusMessage[]): FollowState =>
 /** Look-ups of the database, which answers when it is told to. */
 let lookups: { ids: string[]; answer(states: FollowState[]): void; fail(error: Error): void }[];
 let restarted: boolean;
+/** Trips of which a message was skipped. */
+let skipped: string[];
 let watch: TripWatch;
 
 beforeEach(() => {
   lookups = [];
   restarted = false;
-  watch = new TripWatch({
-    find: (ids) =>
-      new Promise((resolve, reject) => {
-        lookups.push({ ids: [...ids], answer: resolve, fail: reject });
-      }),
-    afterRestart: () => restarted,
-  });
+  skipped = [];
+  watch = new TripWatch(
+    {
+      find: (ids) =>
+        new Promise((resolve, reject) => {
+          lookups.push({ ids: [...ids], answer: resolve, fail: reject });
+        }),
+      afterRestart: () => restarted,
+    },
+    (tripId) => skipped.push(tripId),
+  );
 });
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -108,6 +114,32 @@ describe('a trip that is watched', () => {
     answer([state(id(1), message(3, 'ARRIVED'))]);
     expect(await following).toMatchObject({ status: 'IN_PROGRESS' });
     expect(watch.firstMessages(id(1), 3).map(({ version }) => version)).toEqual([3, 4]);
+  });
+
+  test('is not moved on by a message that skips another, until what was lost is filled in', async () => {
+    await follow(message(2, 'EN_ROUTE'));
+    watch.apply(message(4, 'IN_PROGRESS'));
+    expect([skipped, watch.version(id(1)), watch.state(id(1))?.status]).toEqual([[id(1)], 2, 'EN_ROUTE']);
+    watch.fill(id(1), [message(3, 'ARRIVED'), message(4, 'IN_PROGRESS')]);
+    expect([watch.version(id(1)), watch.state(id(1))?.status]).toEqual([4, 'IN_PROGRESS']);
+    expect(watch.firstMessages(id(1), 2).map(({ version }) => version)).toEqual([2, 3, 4]);
+  });
+
+  test('has of what is filled in only what has not come meanwhile', async () => {
+    await follow(message(2, 'EN_ROUTE'));
+    watch.apply(message(3, 'ARRIVED'));
+    watch.fill(id(1), [message(3, 'ARRIVED'), message(4, 'IN_PROGRESS')]);
+    watch.apply(message(4, 'IN_PROGRESS'));
+    watch.fill(id(1), [message(3, 'ARRIVED')]);
+    watch.apply(message(5, 'COMPLETED'));
+    expect(watch.firstMessages(id(1), 0).map(({ version }) => version)).toEqual([2, 3, 4, 5]);
+    expect(skipped).toEqual([]);
+  });
+
+  test('is not moved on by what waited for one client alone', async () => {
+    await follow(message(2, 'EN_ROUTE'));
+    expect(watch.read(Buffer.from(JSON.stringify(message(3, 'ARRIVED'))))).toMatchObject({ version: 3 });
+    expect(watch.version(id(1))).toBe(2);
   });
 
   test('is shown with its latest status, and after a restart with all that may have been missed', async () => {
