@@ -13,6 +13,7 @@ import { storedTimes } from '../position-log/sql/stored-times.ts';
 import { ClusteredPresence } from '../presence/clustered.ts';
 import { setDriverStatus } from '../presence/sql/set-driver-status.ts';
 import { storedStatuses } from '../presence/sql/stored-statuses.ts';
+import { call, checkReachable } from '../redis/connection.ts';
 import { RedisConnections } from '../redis/connections.ts';
 import { DAY_MS } from '../schemas/time.ts';
 import { createRedisSessionStore } from '../session-store/redis.ts';
@@ -30,7 +31,7 @@ async function join({ config, log, lifecycle, health, metrics }: Base, redisUrl:
   const redis = new RedisConnections(redisUrl, config.redisPrefix, log);
   lifecycle.started('redis', () => redis.close());
   const commands = redis.connect('commands');
-  health.add('redis', async () => void (await commands.ping()));
+  health.add('redis', () => checkReachable(commands));
   const liveness = await RedisLiveness.start({ redis, processId: newProcessId(), log });
   lifecycle.started('liveness', () => liveness.stop());
   const emitter = createClusterEmitter({
@@ -121,7 +122,7 @@ export async function openClustered(base: Base, redisUrl: string) {
     transitions,
     sharedCounts: {
       prefix: redis.key('requests:'),
-      send: (...[command = '', ...args]: string[]) => commands.call(command, ...args),
+      send: (...words: string[]) => call(commands, words),
     },
     onGap: emitter.onGap.bind(emitter),
   };

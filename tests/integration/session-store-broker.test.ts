@@ -206,7 +206,7 @@ describe('while Redis is away, a client whose session is clean', () => {
     await node.network.restore();
     await until(
       () => cluster.keys(),
-      (keys) => keys.includes(':mqtt:wills'),
+      (keys) => keys.includes(':{mqtt}:wills'),
     );
   });
 });
@@ -248,7 +248,7 @@ test('a clean session asks Redis for nothing: what may be left of an earlier one
   await client.publishAsync('a', 'x', { qos: 2 });
   await client.unsubscribeAsync('trips/t/#');
   await client.endAsync();
-  await cluster.redis.get(`${cluster.prefix}:mqtt:end`);
+  await cluster.redis.get(`${cluster.prefix}:{mqtt}:end`);
   await until(
     () => asked,
     (commands) => commands.includes('get end'),
