@@ -1,4 +1,4 @@
-import { type Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../telemetry/log.ts';
 import { describeRedis, parseRedisUrl, type RedisAddress, type RedisNode } from './address.ts';
 import { onReady, type RedisConnection, renew, untilReady } from './connection.ts';
@@ -148,7 +148,8 @@ export class RedisConnections {
     purpose: string,
     { keyPrefix, ...options }: RedisOptions,
   ): Cluster {
-    return new FailFastCluster([...nodes], {
+    const Client = options.enableOfflineQueue === true ? Cluster : FailFastCluster;
+    return new Client([...nodes], {
       redisOptions: { ...this.common(purpose), ...credentials(username, password, isTls), ...options },
       ...(keyPrefix === undefined ? {} : { keyPrefix }),
       // Whether it was done is not known: its caller decides

@@ -234,8 +234,9 @@ test('a clean session asks Redis for nothing: what may be left of an earlier one
   const monitor = await cluster.redis.monitor();
   cluster.atEnd(async () => monitor.disconnect());
   monitor.on('monitor', (_: string, [command, key = '']: string[]) => {
-    if (key.startsWith(`${cluster.prefix}:mqtt`))
-      asked.push(`${command?.toLowerCase()} ${key.split(':').at(2)}`);
+    const [prefix, part = '', name] = key.split(':');
+    if (prefix === cluster.prefix && /^\{?mqtt\}?$/.test(part))
+      asked.push(`${command?.toLowerCase()} ${name}`);
   });
   const client = await node.client({ clientId: 'clean' });
   const received = listen(client);

@@ -62,6 +62,8 @@ export async function startRedisCluster({
     const bus = String(await freePort());
     const settings = {
       'cluster-enabled': 'yes',
+      // Who needs nothing of a node that is away, goes on
+      'cluster-require-full-coverage': 'no',
       'cluster-port': bus,
       'cluster-node-timeout': String(nodeTimeoutMs),
     };
@@ -135,7 +137,7 @@ export async function startSentinelServers(): Promise<SentinelServers> {
     const servers = [first, ...replicas];
     const watch = [
       `sentinel monitor ${MASTER} 127.0.0.1 ${first.port} 2`,
-      `sentinel down-after-milliseconds ${MASTER} 1500`,
+      `sentinel down-after-milliseconds ${MASTER} 2000`,
       `sentinel failover-timeout ${MASTER} 10000`,
     ];
     const sentinel = () => member(startSentinel(binary, watch));
