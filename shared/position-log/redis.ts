@@ -51,6 +51,7 @@ const refused = (decision: Decision): Decided => ({ decision, outcomes: NOTHING 
  * subscribers go on, and what it admits is held in memory, not acknowledged, until it could be appended.
  */
 class RedisPositionLog implements PositionLog {
+  readonly partOf?: (driverId: string) => string;
   private readonly shards: Shards;
   private readonly logs: ReadonlyMap<string, ShardLog>;
   private readonly lookUp = wrap(
@@ -58,7 +59,6 @@ class RedisPositionLog implements PositionLog {
     circuitBreaker(handleAll, { halfOpenAfter: REST_MS, breaker: new ConsecutiveBreaker(3) }),
   );
   private readonly known = new BoundedMap<Known>(MAX_KNOWN);
-  private last: Promise<unknown> = Promise.resolve();
   private readonly options: RedisLogOptions;
 
   constructor(options: RedisLogOptions) {
@@ -69,6 +69,7 @@ class RedisPositionLog implements PositionLog {
       ...options,
       rememberMs: (historyRetentionDays + 1) * DAY_MS,
     });
+    if (options.shards > 1) this.partOf = (driverId) => this.shards.of(driverId);
     const maxDrivers = Math.ceil(MAX_KNOWN / options.shards);
     const events = options.held ?? {};
     this.logs = new Map(
@@ -79,13 +80,16 @@ class RedisPositionLog implements PositionLog {
   async append(
     submissions: readonly Submission[],
   ): Promise<{ decisions: readonly Decision[]; kept: Promise<readonly Outcome[]> }> {
-    const verdicts = this.ask(submissions);
-    // In the order of the turns, whatever shard answers first: nobody is to see an older position after a newer one
-    const decided = this.last.then(async () => {
+    const byShard = this.shards.group(submissions.keys(), (index) => submissions[index]?.driverId ?? '');
+    const logs = [...byShard.keys()].flatMap((shard) => this.logs.get(shard) ?? []);
+    const verdicts = this.ask(submissions, byShard);
+    // In the order of the turns, whichever is answered first: nobody is to see an older position after a newer one
+    const decided = Promise.all(logs.map((log) => log.decided)).then(async () => {
       const answers = await verdicts;
       return submissions.map((submission, index) => this.decide(submission, answers[index]));
     });
-    this.last = decided.catch(() => undefined);
+    const settled = decided.catch(() => undefined);
+    for (const log of logs) log.decided = settled;
     const all = await decided;
     return {
       decisions: all.map(({ decision }) => decision),
@@ -108,9 +112,11 @@ class RedisPositionLog implements PositionLog {
   }
 
   /** undefined for those whose shard does not answer. */
-  private async ask(submissions: readonly Submission[]): Promise<(Verdict | undefined)[]> {
+  private async ask(
+    submissions: readonly Submission[],
+    byShard: ReadonlyMap<string, readonly number[]>,
+  ): Promise<(Verdict | undefined)[]> {
     const verdicts = new Array<Verdict | undefined>(submissions.length);
-    const byShard = this.shards.group(submissions.keys(), (index) => submissions[index]?.driverId ?? '');
     await Promise.all(
       [...byShard].map(async ([shard, indices]) => {
         const own = indices.flatMap((index) => submissions[index] ?? []);

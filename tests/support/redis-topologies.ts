@@ -6,6 +6,13 @@ import { type RestartableRedis, startRestartableRedis, startSentinel } from './s
 
 const SLOTS = 16_384;
 const MASTER = 'fleet';
+/** With what an address has to have percent-encoded. */
+export const REDIS_PASSWORD = 'fleet:p@ss,word/1';
+const SENTINEL_PASSWORD = 'watch&word';
+
+/** Of servers that log in to one another, too. */
+const secured = { requirepass: REDIS_PASSWORD, masterauth: REDIS_PASSWORD };
+const credentials = `:${encodeURIComponent(REDIS_PASSWORD)}@`;
 
 /** One server of several, and a connection to it. */
 export type Member = RestartableRedis & { redis: Redis };
@@ -61,6 +68,7 @@ export async function startRedisCluster({
   const start = async () => {
     const bus = String(await freePort());
     const settings = {
+      ...secured,
       'cluster-enabled': 'yes',
       // Who needs nothing of a node that is away, goes on
       'cluster-require-full-coverage': 'no',
@@ -99,7 +107,7 @@ export async function startRedisCluster({
     await stop();
     throw error;
   }
-  return { url: `redis+cluster://${addresses(masters)}`, masters, replicas, stop };
+  return { url: `redis+cluster://${credentials}${addresses(masters)}`, masters, replicas, stop };
 }
 
 const addresses = (members: readonly Member[]) => members.map(({ port }) => `127.0.0.1:${port}`).join(',');
@@ -124,7 +132,7 @@ export type SentinelServers = {
 /** A master with two replicas, of which one has to have what it writes, and three sentinels that watch them. */
 export async function startSentinelServers(): Promise<SentinelServers> {
   const binary = await redisProgram();
-  const settings = { 'min-replicas-to-write': '1', 'repl-diskless-sync-delay': '0' };
+  const settings = { ...secured, 'min-replicas-to-write': '1', 'repl-diskless-sync-delay': '0' };
   const all: Member[] = [];
   const stop = () => stopAll(all);
   try {
@@ -139,8 +147,10 @@ export async function startSentinelServers(): Promise<SentinelServers> {
       `sentinel monitor ${MASTER} 127.0.0.1 ${first.port} 2`,
       `sentinel down-after-milliseconds ${MASTER} 2000`,
       `sentinel failover-timeout ${MASTER} 10000`,
+      `sentinel auth-pass ${MASTER} ${REDIS_PASSWORD}`,
+      `sentinel sentinel-pass ${SENTINEL_PASSWORD}`,
     ];
-    const sentinel = () => member(startSentinel(binary, watch));
+    const sentinel = () => member(startSentinel(binary, watch, SENTINEL_PASSWORD));
     const sentinels = await allOrNone([sentinel(), sentinel(), sentinel()]);
     all.push(...sentinels);
     await eventually(
@@ -156,7 +166,13 @@ export async function startSentinelServers(): Promise<SentinelServers> {
       if (found === undefined) throw new Error(`the sentinels have an unknown master: ${port}`);
       return found;
     };
-    return { url: `redis+sentinel://${addresses(sentinels)}/${MASTER}`, servers, sentinels, master, stop };
+    return {
+      url: `redis+sentinel://${credentials}${addresses(sentinels)}/${MASTER}?sentinelPassword=${encodeURIComponent(SENTINEL_PASSWORD)}`,
+      servers,
+      sentinels,
+      master,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -19,6 +19,8 @@ export class SteadyDriver {
   constructor(client: TestClient, driverId: string) {
     this.driverId = driverId;
     this.running = this.drive(client);
+    // `end` tells it; where a test fails before that, its clients are ended first
+    this.running.catch(() => undefined);
   }
 
   /** How many of those that were sent since (epoch ms) are acknowledged. */

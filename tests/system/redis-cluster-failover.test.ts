@@ -68,7 +68,8 @@ test('kill -9 of a node: drivers of the others go on, its own with its replica, 
   );
   const promotedAt = Date.now();
   const wentOn = ({ sent }: SteadyDriver) =>
-    sent.some(({ sentAt, acknowledgedAt }) => sentAt > killedAt && acknowledgedAt < promotedAt);
+    sent.some(({ sentAt, acknowledgedAt }) => sentAt > killedAt && acknowledgedAt < promotedAt) &&
+    sent.every(({ sentAt, acknowledgedAt }) => acknowledgedAt - sentAt < promotedAt - killedAt);
   expect(others.every(wentOn)).toBe(true);
   await goOnSince(drivers, promotedAt);
   await Promise.all(drivers.map((driver) => driver.end()));

@@ -4,7 +4,7 @@ import { connectClient, type TestClient, watch } from '../support/mqtt-client.ts
 import { type Platform, request, token } from '../support/platform.ts';
 import { PlatformCluster } from '../support/platform-cluster.ts';
 import { eventually } from '../support/redis.ts';
-import { type RedisCluster, startRedisCluster } from '../support/redis-topologies.ts';
+import { REDIS_PASSWORD, type RedisCluster, startRedisCluster } from '../support/redis-topologies.ts';
 import { dropoff, pickup, type StatusMessage, type TripBody } from '../support/trips.ts';
 
 const PREFIX = 'spread';
@@ -164,4 +164,11 @@ test('requests of one address are counted over all processes', async () => {
   const before = await remaining(cluster.apis[0] as Platform);
   expect(await remaining(cluster.apis[1] as Platform)).toBe(before - 1);
   expect(await remaining(cluster.apis[0] as Platform)).toBe(before - 2);
+});
+
+test('no process logs the password', () => {
+  const lines = [...cluster.brokers, ...cluster.ingests, ...cluster.apis].flatMap(({ output }) => output);
+  expect(lines.filter((line) => line.includes('Redis Cluster at 127.0.0.1:'))).toHaveLength(5);
+  const secret = [REDIS_PASSWORD, encodeURIComponent(REDIS_PASSWORD)];
+  expect(lines.filter((line) => secret.some((text) => line.includes(text)))).toEqual([]);
 });

@@ -23,6 +23,8 @@ const isFull = (error: unknown) => error instanceof Error && error.message.start
 
 /** One stream of the log, and what is held here while it is away: the node of a Redis Cluster that has it, and the others go on. */
 export class ShardLog {
+  /** Settles when all turns so far are decided. */
+  decided: Promise<unknown> = Promise.resolve();
   private readonly held: GroupCommit;
   private readonly breaker = circuitBreaker(
     handleWhen((error) => !isFull(error)),

@@ -63,16 +63,21 @@ export async function startRestartableRedis(
     'maxmemory-policy': 'noeviction',
     ...more,
   };
-  return startOne(binary, directory, port, argumentsOf(settings));
+  return startOne(binary, directory, port, argumentsOf(settings), more.requirepass);
 }
 
 /** `settings`: lines of its configuration, which it writes in itself. */
-export async function startSentinel(binary: string, settings: readonly string[]): Promise<RestartableRedis> {
+export async function startSentinel(
+  binary: string,
+  settings: readonly string[],
+  password: string,
+): Promise<RestartableRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'fleetcast-sentinel-'));
   const port = await freePort();
   const file = join(directory, 'sentinel.conf');
-  await writeFile(file, ['bind 127.0.0.1', `port ${port}`, `dir ${directory}`, ...settings, ''].join('\n'));
-  return startOne(binary, directory, port, [file, '--sentinel']);
+  const common = ['bind 127.0.0.1', `port ${port}`, `dir ${directory}`, `requirepass ${password}`];
+  await writeFile(file, [...common, ...settings, ''].join('\n'));
+  return startOne(binary, directory, port, [file, '--sentinel'], password);
 }
 
 const argumentsOf = (settings: Record<string, string>) =>
@@ -86,8 +91,10 @@ async function startOne(
   directory: string,
   port: number,
   args: readonly string[],
+  password?: string,
 ): Promise<RestartableRedis> {
-  const url = `redis://127.0.0.1:${port}`;
+  const credentials = password === undefined ? '' : `:${encodeURIComponent(password)}@`;
+  const url = `redis://${credentials}127.0.0.1:${port}`;
   const server = new RestartableServer({
     command: binary,
     args,
