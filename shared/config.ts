@@ -200,8 +200,10 @@ export function readConfig(env: NodeJS.ProcessEnv, argv: readonly string[] = [])
   const values: Record<string, unknown> = Object.fromEntries(
     Object.entries(given).map(([name, text]) => [name, parse(name, text)]),
   );
-  const bad = validate(values) ? new Map<string, string>() : ownProblems(validate.errors ?? [], given);
-  const problems = [...bad.values(), ...crossProblems(values as Variables, bad)];
+  const bad = validate(values)
+    ? new Map<string, readonly string[]>()
+    : ownProblems(validate.errors ?? [], given);
+  const problems = [...[...bad.values()].flat(), ...crossProblems(values as Variables, bad)];
   if (problems.length > 0) throw new ConfigError(problems);
   return settings(values as Variables);
 }

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../../shared/redis/connection.ts';
 import type { Logger } from '../../shared/telemetry/log.ts';
 
 /** What nobody has looked at by then goes, the oldest first: it is there to be looked at, not to fill the server. */
@@ -10,7 +10,7 @@ export type DeadLetters = {
   set(reason: string, driverId: string, value: string): Promise<void>;
 };
 
-export function createDeadLetters(redis: Redis, key: string, log: Logger): DeadLetters {
+export function createDeadLetters(redis: RedisConnection, key: string, log: Logger): DeadLetters {
   return {
     async set(reason, driverId, value) {
       log.error({ driverId, reason }, 'a position can not be stored and is set aside');

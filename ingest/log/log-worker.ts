@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import type { GroupCommitEvents, WritePositions } from '../../shared/position-log/group-commit.ts';
 import type { Shards } from '../../shared/position-log/redis/shards.ts';
+import type { RedisConnection } from '../../shared/redis/connection.ts';
 import type { RedisConnections } from '../../shared/redis/connections.ts';
 import type { Logger } from '../../shared/telemetry/log.ts';
 import type { DeadLetters } from './dead-letters.ts';
@@ -33,7 +33,7 @@ const AWAY_RETRY_MS = 250;
 /** A worker's name in the group stays when it has gone; with nothing under way it is forgotten after this. */
 const FORGET_AFTER_MS = 3_600_000;
 
-type Scripted = Redis & { fleetcastTrim(log: string, counts: string): Promise<[number, string]> };
+type Scripted = RedisConnection & { fleetcastTrim(log: string, counts: string): Promise<[number, string]> };
 type Streams = [key: string, entries: StreamEntry[]][] | null;
 
 /**
@@ -45,7 +45,7 @@ export class LogWorker {
   private readonly name = randomUUID();
   private readonly commands: Scripted;
   private readonly loops: Promise<void>[] = [];
-  private readonly blocking: Redis[] = [];
+  private readonly blocking: RedisConnection[] = [];
   private readonly waiting = new Map<string, { positions: number; oldestAt: number | undefined }>();
   private readonly timer: NodeJS.Timeout;
   private stopped = false;
@@ -113,7 +113,7 @@ export class LogWorker {
     });
   }
 
-  private async read(reader: Redis, key: string): Promise<StreamEntry[]> {
+  private async read(reader: RedisConnection, key: string): Promise<StreamEntry[]> {
     const streams = (await reader.xreadgroup(
       'GROUP',
       GROUP,

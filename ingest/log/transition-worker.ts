@@ -1,8 +1,8 @@
-import type { Redis } from 'ioredis';
 import type { Emitter } from '../../shared/emitter/index.ts';
 import { FleetcastError } from '../../shared/errors.ts';
 import { reportRefusal } from '../../shared/messages/errors.ts';
 import type { Publisher } from '../../shared/messages/publisher.ts';
+import type { RedisConnection } from '../../shared/redis/connection.ts';
 import type { RedisConnections } from '../../shared/redis/connections.ts';
 import { Lease } from '../../shared/redis/lease.ts';
 import type { Logger } from '../../shared/telemetry/log.ts';
@@ -36,8 +36,8 @@ const MAX_RETRY_MS = 2000;
  * changes nothing.
  */
 export class TransitionWorker {
-  private readonly commands: Redis;
-  private readonly reader: Redis;
+  private readonly commands: RedisConnection;
+  private readonly reader: RedisConnection;
   private readonly lease: Lease;
   private readonly running: Promise<void>;
   private counter = 0;

@@ -4,6 +4,7 @@ import type { Publisher } from '../../shared/messages/publisher.ts';
 import type { GroupCommitEvents, WritePositions } from '../../shared/position-log/group-commit.ts';
 import type { DriverTrips } from '../../shared/position-log/redis/driver-trips.ts';
 import type { Shards } from '../../shared/position-log/redis/shards.ts';
+import { onReady } from '../../shared/redis/connection.ts';
 import type { RedisConnections } from '../../shared/redis/connections.ts';
 import type { Logger } from '../../shared/telemetry/log.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
@@ -47,7 +48,7 @@ export async function startLogWorkers(options: LogWorkersOptions): Promise<Runni
     driverTrips
       .restore(queries)
       .catch((error: unknown) => log.debug({ err: error }, 'the log could not be told of the running trips'));
-  letters.on('ready', restore);
+  onReady(letters, restore);
   const timer = setInterval(restore, RESTORE_EVERY_MS);
   await restore();
   return {
@@ -55,8 +56,8 @@ export async function startLogWorkers(options: LogWorkersOptions): Promise<Runni
     lagMs: (now) => positions.lagMs(now),
     async stop() {
       clearInterval(timer);
-      letters.off('ready', restore);
       await Promise.all([positions.stop(), transitions.stop()]);
+      letters.disconnect();
     },
   };
 }

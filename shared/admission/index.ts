@@ -101,13 +101,17 @@ export class Admission {
   }
 
   private submit(submission: Submission, settle: Settle): void {
-    if (this.turn.length === 0) setImmediate(() => void this.flush());
+    if (this.turn.length === 0) setImmediate(() => this.flush());
     this.turn.push({ submission, settle });
   }
 
-  private async flush(): Promise<void> {
+  private flush(): void {
     const turn = this.turn;
     this.turn = [];
+    for (const part of parts(turn, this.options.log)) void this.append(part);
+  }
+
+  private async append(turn: readonly Pending[]): Promise<void> {
     const { log, logger } = this.options;
     let waiting: Decided[] = turn.map((pending) => ({ ...pending, decision: undefined }));
     let outcomes: readonly Outcome[] | undefined;
@@ -151,6 +155,20 @@ export class Admission {
     if (newest !== null)
       deliver(newest, trip, () => metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000));
   }
+}
+
+/** A part of the log that is away holds up nobody but those whose positions go there. */
+function parts(turn: readonly Pending[], log: PositionLog): Iterable<readonly Pending[]> {
+  const { partOf } = log;
+  if (partOf === undefined) return [turn];
+  const byPart = new Map<string, Pending[]>();
+  for (const pending of turn) {
+    const part = partOf(pending.submission.driverId);
+    const others = byPart.get(part);
+    if (others === undefined) byPart.set(part, [pending]);
+    else others.push(pending);
+  }
+  return byPart.values();
 }
 
 /** Answers what the log has refused: it need not wait for the database. @returns the others */

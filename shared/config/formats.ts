@@ -1,9 +1,10 @@
 import { isIP } from 'node:net';
+import { parseRedisUrl } from '../redis/address.ts';
 
 type Format = {
   holds(text: string): boolean;
-  /** How to go on after the variable's name. */
-  rule: string;
+  /** How to go on after the variable's name; of a text with parts, a rule for each that is bad. */
+  rule: string | ((text: string) => readonly string[]);
 };
 
 const parsedUrl = (text: string, ...protocols: string[]): URL | undefined => {
@@ -50,8 +51,11 @@ export const formats = {
     rule: 'must be an address like postgresql://user:password@host:5432/database',
   },
   'redis-url': {
-    holds: (text) => parsedUrl(text, 'redis:', 'rediss:') !== undefined,
-    rule: 'must be an address like redis://host:6379',
+    holds: (text) => 'address' in parseRedisUrl(text),
+    rule: (text) => {
+      const parsed = parseRedisUrl(text);
+      return 'problems' in parsed ? parsed.problems : [];
+    },
   },
   'http-url': {
     holds: (text) => parsedUrl(text, 'http:', 'https:') !== undefined,

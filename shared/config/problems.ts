@@ -8,26 +8,36 @@ const secrets: ReadonlySet<string> = new Set(['JWT_SECRET', 'DATABASE_URL', 'RED
 /** Enough of a value to recognise it. */
 const MAX_SHOWN = 100;
 
-const ruleTexts: Record<string, (params: Record<string, unknown>) => string> = {
+const ruleTexts: Record<
+  string,
+  (params: Record<string, unknown>, text: string) => string | readonly string[]
+> = {
   enum: (params) => `must be one of ${(params.allowedValues as string[]).join(', ')}`,
   type: (params) => `must be ${params.type === 'integer' ? 'a whole number' : `a ${params.type}`}`,
   minimum: (params) => `must be at least ${params.limit}`,
   maximum: (params) => `must be at most ${params.limit}`,
   pattern: () => 'must be 1 to 64 letters, digits, dots, dashes and underscores',
-  format: (params) => formats[params.format as FormatName].rule,
+  format: (params, text) => {
+    const { rule } = formats[params.format as FormatName];
+    return typeof rule === 'string' ? rule : rule(text);
+  },
 };
 
 const nameOf = (error: ErrorObject) => error.instancePath.slice(1);
 
-function describe(error: ErrorObject, given: NodeJS.ProcessEnv): string {
+function describe(error: ErrorObject, given: NodeJS.ProcessEnv): string[] {
   const name = nameOf(error);
-  const rule = `${name} ${ruleTexts[error.keyword]?.(error.params) ?? error.message}`;
+  const rules = ruleTexts[error.keyword]?.(error.params, given[name] ?? '') ?? String(error.message);
   // As JSON, so that a value with line breaks stays in its line
-  return secrets.has(name) ? rule : `${rule}, but is ${JSON.stringify(given[name]?.slice(0, MAX_SHOWN))}`;
+  const value = secrets.has(name) ? '' : `, but is ${JSON.stringify(given[name]?.slice(0, MAX_SHOWN))}`;
+  return [rules].flat().map((rule) => `${name} ${rule}${value}`);
 }
 
-/** One line for each variable that breaks its own rule, by its name. */
-export function ownProblems(errors: readonly ErrorObject[], given: NodeJS.ProcessEnv): Map<string, string> {
+/** Of each variable that breaks its own rule, by its name: a line, or one for each bad part. */
+export function ownProblems(
+  errors: readonly ErrorObject[],
+  given: NodeJS.ProcessEnv,
+): Map<string, readonly string[]> {
   return new Map(errors.map((error) => [nameOf(error), describe(error, given)]));
 }
 
@@ -52,7 +62,7 @@ function* sharedPorts(values: Variables): Generator<string> {
 }
 
 /** Rules that hold between variables. `values` may hold some that break their own: what they say is left alone. */
-export function crossProblems(values: Variables, bad: ReadonlyMap<string, string>): string[] {
+export function crossProblems(values: Variables, bad: ReadonlyMap<string, readonly string[]>): string[] {
   const problems: string[] = [];
   const role = bad.has('ROLE') ? 'all' : values.ROLE;
   const clustered = role !== 'all' || values.REDIS_URL !== undefined;

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import mqemitterRedis from 'mqemitter-redis';
+import { renew } from '../redis/connection.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import type { Logger } from '../telemetry/log.ts';
 
@@ -19,6 +20,7 @@ export class Channels {
   private readonly names: { own: string; all: string };
   private readonly nameOf: (nodeId: string) => string;
   private readonly changed: (isUp: boolean) => void;
+  private readonly connections: RedisConnections;
   private readonly log: Logger;
   private subscribed = false;
   private wasUp = false;
@@ -33,12 +35,13 @@ export class Channels {
     changed: (isUp: boolean) => void,
     log: Logger,
   ) {
+    this.connections = connections;
     this.log = log;
     this.changed = changed;
     this.nameOf = (id) => connections.key(`emitter:node:${id}`);
     this.names = { own: this.nameOf(nodeId), all: connections.key('emitter:all') };
-    this.subscriber = connections.connect('emitter-subscribe', { autoResubscribe: false });
-    this.publisher = connections.connect('emitter-publish');
+    this.subscriber = connections.connectToOne('emitter-subscribe', { autoResubscribe: false });
+    this.publisher = connections.connectToOne('emitter-publish');
     this.carrier = newCarrier({ subConn: this.subscriber, pubConn: this.publisher });
     // The connections say so themselves; without a listener it would end the process
     this.carrier.state.on('error', () => undefined);
@@ -71,14 +74,13 @@ export class Channels {
   }
 
   /** How many nodes there are now, this one included. */
-  async countNodes(): Promise<number> {
-    const [, count] = (await this.publisher.pubsub('NUMSUB', this.names.all)) as [string, number];
-    return Number(count);
+  countNodes(): Promise<number> {
+    return this.connections.listeners(this.publisher, this.names.all);
   }
 
   /** What we send to all does not come back: a connection that looks alive, and is not. */
   renew(): void {
-    this.subscriber.disconnect(true);
+    for (const connection of [this.subscriber, this.publisher]) renew(connection);
   }
 
   close(): void {

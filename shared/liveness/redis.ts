@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
-import { type RedisConnections, untilReady } from '../redis/connections.ts';
+import { type RedisConnection, untilReady } from '../redis/connection.ts';
+import type { RedisConnections } from '../redis/connections.ts';
 import { defineScript, type Script } from '../redis/script.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Liveness } from './index.ts';
@@ -47,7 +47,7 @@ export class RedisLiveness implements Liveness {
   readonly hasOthers = true;
   private readonly listeners: (() => void)[] = [];
   private readonly scripts: { beat: Script; look: Script };
-  private readonly connection: Redis;
+  private readonly connection: RedisConnection;
   private readonly timer: NodeJS.Timeout;
   private readonly goneAfterMs: number;
   private readonly key: string;

@@ -14,6 +14,7 @@ import { storedTimes } from '../position-log/sql/stored-times.ts';
 import { ClusteredPresence } from '../presence/clustered.ts';
 import { setDriverStatus } from '../presence/sql/set-driver-status.ts';
 import { storedStatuses } from '../presence/sql/stored-statuses.ts';
+import { call, checkReachable } from '../redis/connection.ts';
 import { RedisConnections } from '../redis/connections.ts';
 import { DAY_MS } from '../schemas/time.ts';
 import { createRedisSessionStore } from '../session-store/redis.ts';
@@ -39,7 +40,7 @@ async function join({ config, log, lifecycle, health, metrics, circuits }: Base,
   health.add('redis', async () => {
     // Any of them: without the one that hears the others' messages, say, this process is not what it should be
     if (redis.circuit !== 'closed') throw new CircuitOpenError('redis');
-    await commands.ping();
+    await checkReachable(commands);
   });
   const liveness = await RedisLiveness.start({ redis, processId: newProcessId(), log });
   lifecycle.started('liveness', () => liveness.stop());
@@ -135,7 +136,7 @@ export async function openClustered(base: Base, redisUrl: string) {
     transitions,
     sharedCounts: {
       prefix: redis.key('requests:'),
-      send: (...[command = '', ...args]: string[]) => commands.call(command, ...args),
+      send: (...words: string[]) => call(commands, words),
     },
     untilStored: (driverId: string) =>
       settled(commands, shards, driverId, STORED_WITHIN_MS).catch((error: unknown) => {

@@ -51,6 +51,11 @@ export type Appended = {
  * Adapters: `direct.ts` commits to the database itself; a shared log acknowledges once the append is durable there.
  */
 export type PositionLog = {
+  /**
+   * The part of the log that a driver's positions are in, where it has several: each answers at its own time, so submissions of different
+   * ones are better appended apart.
+   */
+  readonly partOf?: (driverId: string) => string;
   append(submissions: readonly Submission[]): Promise<Appended>;
   /** Positions admitted and not yet durable. */
   pending(): number;

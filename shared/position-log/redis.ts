@@ -1,22 +1,15 @@
-import {
-  ConsecutiveBreaker,
-  circuitBreaker,
-  handleAll,
-  handleWhen,
-  TimeoutStrategy,
-  timeout,
-  wrap,
-} from 'cockatiel';
+import { ConsecutiveBreaker, circuitBreaker, handleAll, TimeoutStrategy, timeout, wrap } from 'cockatiel';
 import { BoundedMap } from '../eta/bounded-map.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { DAY_MS } from '../schemas/time.ts';
-import { type CircuitState, circuitState } from '../telemetry/circuits.ts';
+import { type CircuitState, worstCircuit } from '../telemetry/circuits.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { tripIdAt } from '../trips/active-trips.ts';
-import { DriverState, type RateLimits, rateLimited } from './driver-state.ts';
-import { GroupCommit, type GroupCommitEvents } from './group-commit.ts';
+import { type RateLimits, rateLimited } from './driver-state.ts';
+import type { GroupCommitEvents } from './group-commit.ts';
 import type { Decision, LoggedPosition, Outcome, PositionLog, Submission } from './index.ts';
 import { Appender, type KnownTrip, type Verdict } from './redis/append.ts';
+import { ShardLog } from './redis/shard-log.ts';
 import { Shards } from './redis/shards.ts';
 
 export type RedisLogOptions = RateLimits & {
@@ -35,11 +28,10 @@ export type RedisLogOptions = RateLimits & {
 const OVERLOADED_RETRY_MS = 2000;
 /** Drivers of this process of which the trip and the newest time are remembered, for the time when the log is away. */
 const MAX_KNOWN = 100_000;
-/** After a failure the server is left alone for so long. */
-const REST_MS = 250;
-
 /** That a batch has doubles is good to know, and not worth a wait while the database is away. */
 const STORED_WITHIN_MS = 500;
+/** After a failure it is left alone for so long. */
+const REST_MS = 250;
 
 type Known = KnownTrip & { newestRecordedAt: number };
 type Decided = { decision: Decision; outcomes: Promise<readonly Outcome[]> };
@@ -54,59 +46,51 @@ const OVERLOADED: Decision = {
 const NOTHING = Promise.resolve([]);
 const refused = (decision: Decision): Decided => ({ decision, outcomes: NOTHING });
 
-/** The server is there and has no room: it answers to every write with an error of this code. */
-const isFull = (error: unknown) => error instanceof Error && error.message.startsWith('OOM ');
-
 /**
  * The log that a cluster shares: Redis streams. It is decided there, with what is known of the driver there, and what was appended is as
  * durable as the server's `appendfsync` says. While Redis is away this process decides for itself, for the clients that it has: their
  * subscribers go on, and what it admits is held in memory, not acknowledged, until it could be appended.
  */
 class RedisPositionLog implements PositionLog {
+  readonly partOf?: (driverId: string) => string;
   private readonly shards: Shards;
-  private readonly appender: Appender;
-  private readonly held: GroupCommit;
-  private readonly breaker;
+  private readonly logs: ReadonlyMap<string, ShardLog>;
   private readonly lookUp = wrap(
     timeout(STORED_WITHIN_MS, TimeoutStrategy.Aggressive),
     circuitBreaker(handleAll, { halfOpenAfter: REST_MS, breaker: new ConsecutiveBreaker(3) }),
   );
   private readonly known = new BoundedMap<Known>(MAX_KNOWN);
-  /** What was decided here while the log was away. */
-  private readonly alone = new BoundedMap<DriverState>(MAX_KNOWN);
-  private last: Promise<unknown> = Promise.resolve();
   private readonly options: RedisLogOptions;
 
   constructor(options: RedisLogOptions) {
     const { redis, historyRetentionDays, log } = options;
     this.options = options;
     this.shards = new Shards(redis, options.shards);
-    this.appender = new Appender(redis.connect('log'), this.shards, {
+    const appender = new Appender(redis.connect('log'), this.shards, {
       ...options,
       rememberMs: (historyRetentionDays + 1) * DAY_MS,
     });
-    this.breaker = circuitBreaker(
-      handleWhen((error) => !isFull(error)),
-      { halfOpenAfter: REST_MS, breaker: new ConsecutiveBreaker(1) },
+    if (options.shards > 1) this.partOf = (driverId) => this.shards.of(driverId);
+    const maxDrivers = Math.ceil(MAX_KNOWN / options.shards);
+    const events = options.held ?? {};
+    this.logs = new Map(
+      this.shards.names.map((name) => [name, new ShardLog({ name, appender, maxDrivers, events, log })]),
     );
-    this.breaker.onReset(() => this.alone.clear());
-    this.held = new GroupCommit((positions) => this.keep(positions), {
-      retrying: (error, attempt, positions) =>
-        log.warn({ err: error, attempt, positions }, 'positions wait for Redis, and are not acknowledged'),
-      ...options.held,
-    });
   }
 
   async append(
     submissions: readonly Submission[],
   ): Promise<{ decisions: readonly Decision[]; kept: Promise<readonly Outcome[]> }> {
-    const verdicts = this.ask(submissions);
-    // In the order of the turns, whatever shard answers first: nobody is to see an older position after a newer one
-    const decided = this.last.then(async () => {
+    const byShard = this.shards.group(submissions.keys(), (index) => submissions[index]?.driverId ?? '');
+    const logs = [...byShard.keys()].flatMap((shard) => this.logs.get(shard) ?? []);
+    const verdicts = this.ask(submissions, byShard);
+    // In the order of the turns, whichever is answered first: nobody is to see an older position after a newer one
+    const decided = Promise.all(logs.map((log) => log.decided)).then(async () => {
       const answers = await verdicts;
       return submissions.map((submission, index) => this.decide(submission, answers[index]));
     });
-    this.last = decided.catch(() => undefined);
+    const settled = decided.catch(() => undefined);
+    for (const log of logs) log.decided = settled;
     const all = await decided;
     return {
       decisions: all.map(({ decision }) => decision),
@@ -116,46 +100,39 @@ class RedisPositionLog implements PositionLog {
 
   /** Held here; what the log holds is for those to tell who take it out. */
   pending(): number {
-    return this.held.size;
+    return [...this.logs.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   lagMs(now: number): number {
-    return this.held.oldest === undefined ? 0 : Math.max(0, now - this.held.oldest);
+    const oldest = Math.min(...[...this.logs.values()].map((log) => log.oldest ?? now));
+    return Math.max(0, now - oldest);
   }
 
+  /** Of all its streams: open while one is away. */
   circuit(): CircuitState {
-    return circuitState(this.breaker.state);
+    return worstCircuit([...this.logs.values()].map(({ circuit }) => circuit));
   }
 
-  close(timeoutMs: number): Promise<void> {
-    return this.held.close(timeoutMs);
+  async close(timeoutMs: number): Promise<void> {
+    await Promise.all([...this.logs.values()].map((log) => log.close(timeoutMs)));
   }
 
   /** undefined for those whose shard does not answer. */
-  private async ask(submissions: readonly Submission[]): Promise<(Verdict | undefined)[]> {
+  private async ask(
+    submissions: readonly Submission[],
+    byShard: ReadonlyMap<string, readonly number[]>,
+  ): Promise<(Verdict | undefined)[]> {
     const verdicts = new Array<Verdict | undefined>(submissions.length);
-    const byShard = this.shards.group(submissions.keys(), (index) => submissions[index]?.driverId ?? '');
     await Promise.all(
       [...byShard].map(async ([shard, indices]) => {
         const own = indices.flatMap((index) => submissions[index] ?? []);
-        const answers = await this.answers(shard, own);
+        const answers = await this.logs.get(shard)?.ask(own, (driverId) => this.known.get(driverId));
         indices.forEach((index, at) => {
           verdicts[index] = answers?.[at];
         });
       }),
     );
     return verdicts;
-  }
-
-  private async answers(shard: string, own: readonly Submission[]): Promise<Verdict[] | undefined> {
-    try {
-      return await this.breaker.execute(() =>
-        this.appender.submit(shard, own, (driverId) => this.known.get(driverId)),
-      );
-    } catch (error) {
-      this.options.log.debug({ err: error, messages: own.length }, 'the log did not take this turn');
-      return isFull(error) ? own.map(() => ({ kind: 'full' })) : undefined;
-    }
   }
 
   private decide(submission: Submission, verdict: Verdict | undefined): Decided {
@@ -203,15 +180,15 @@ class RedisPositionLog implements PositionLog {
   /** The rules are the same; what is admitted is acknowledged once the log is back and has it. */
   private decideAlone(submission: Submission): Decided {
     const { driverId, receivedAt } = submission;
-    if (submission.positions.length > this.options.maxQueuedPositions - this.held.size)
+    const log = this.logs.get(this.shards.of(driverId));
+    if (log === undefined || submission.positions.length > this.options.maxQueuedPositions - this.pending())
       return refused(OVERLOADED);
     const known = this.known.get(driverId);
-    const state = this.alone.get(driverId) ?? new DriverState(receivedAt, known?.newestRecordedAt);
-    this.alone.set(driverId, state);
+    const state = log.stateOf(driverId, receivedAt, known?.newestRecordedAt);
     const decision = state.decide(submission, this.options, known?.trip);
     if (!decision.admitted) return refused(decision);
     this.remember(driverId, state.newestRecordedAt, known ?? { version: '', trip: undefined });
-    const outcomes = this.held.add(decision.positions);
+    const outcomes = log.hold(decision.positions);
     const settle = () => state.settled(submission);
     outcomes.then(settle, settle);
     return { decision, outcomes };
@@ -220,12 +197,6 @@ class RedisPositionLog implements PositionLog {
   private remember(driverId: string, recordedAt: number, trip: KnownTrip): void {
     const newestRecordedAt = Math.max(recordedAt, this.known.get(driverId)?.newestRecordedAt ?? recordedAt);
     this.known.set(driverId, { version: trip.version, trip: trip.trip, newestRecordedAt });
-  }
-
-  private async keep(positions: readonly LoggedPosition[]): Promise<Outcome[]> {
-    const byShard = this.shards.group(positions, ({ driverId }) => driverId);
-    for (const [shard, own] of byShard) await this.breaker.execute(() => this.appender.keep(shard, own));
-    return positions.map(() => 'accepted');
   }
 
   /** The log itself does not know what it had before: only the database does, if it can be asked. */

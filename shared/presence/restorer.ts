@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../redis/connection.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { StoredPresence } from './presence.ts';
@@ -13,7 +13,7 @@ const AT_ONCE = 50;
 /** Gives a Redis that knows of no driver what the database has. Whoever has told of itself since is left as it is. */
 export class Restorer {
   private readonly redis: RedisConnections;
-  private readonly connection: Redis;
+  private readonly connection: RedisConnection;
   private readonly records: SharedRecords;
   private readonly teller: Teller;
   private readonly options: { stored(): Promise<readonly StoredPresence[]>; log: Logger };

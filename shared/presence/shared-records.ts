@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../redis/connection.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { byShard, DRIVER_SHARDS, driverShard, inCalls, shardTag } from '../redis/driver-shards.ts';
 import { defineScript, type Script } from '../redis/script.ts';
@@ -98,7 +98,7 @@ const MAX_SWEPT = 100;
 
 /** The records of all drivers in Redis, changed by one script. Every method rejects when Redis is away. */
 export class SharedRecords {
-  readonly connection: Redis;
+  readonly connection: RedisConnection;
   private readonly script: Script;
   private readonly settings: string;
   private readonly redis: RedisConnections;

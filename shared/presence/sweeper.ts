@@ -1,4 +1,5 @@
-import { type RedisConnections, untilReady } from '../redis/connections.ts';
+import { untilReady } from '../redis/connection.ts';
+import type { RedisConnections } from '../redis/connections.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Restorer } from './restorer.ts';
 import type { SharedRecords } from './shared-records.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './connection.ts';
 
 const RENEW_SCRIPT = `
 local holder = redis.call('GET', KEYS[1])
@@ -16,7 +16,7 @@ return 1
 const LEASE_MS = 3000;
 const RENEW_EVERY_MS = 1000;
 
-type Scripted = Redis & {
+type Scripted = RedisConnection & {
   fleetcastRenew(key: string, holder: string, ms: number): Promise<0 | 1>;
   fleetcastRelease(key: string, holder: string): Promise<1>;
 };
@@ -30,7 +30,7 @@ export class Lease {
   private heldUntil = 0;
   private asking: Promise<void>;
 
-  constructor(redis: Redis, key: string) {
+  constructor(redis: RedisConnection, key: string) {
     redis.defineCommand('fleetcastRenew', { numberOfKeys: 1, lua: RENEW_SCRIPT });
     redis.defineCommand('fleetcastRelease', { numberOfKeys: 1, lua: RELEASE_SCRIPT });
     this.redis = redis as Scripted;

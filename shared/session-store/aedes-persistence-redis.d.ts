@@ -1,6 +1,6 @@
 /** It brings no types. What we use of it. */
 declare module 'aedes-persistence-redis' {
-  import type { Redis } from 'ioredis';
+  import type { RedisConnection } from '../redis/connection.ts';
 
   type Subscription = { topic: string; qos: 0 | 1 | 2 };
   type Packet = { topic: string; payload: string };
@@ -21,6 +21,6 @@ declare module 'aedes-persistence-redis' {
     };
   }
 
-  function createPersistence(options: { conn: Redis }): createPersistence.Persistence;
+  function createPersistence(options: { conn: RedisConnection }): createPersistence.Persistence;
   export = createPersistence;
 }

@@ -1,6 +1,6 @@
 import createPersistence from 'aedes-persistence-redis';
-import type { Redis } from 'ioredis';
 import type { EmittedMessage, Emitter } from '../emitter/index.ts';
+import type { RedisConnection } from '../redis/connection.ts';
 
 /** Where brokers tell each other of subscriptions that are stored. */
 const ANNOUNCED = '$SYS/sub/+';
@@ -19,13 +19,13 @@ class Reading {
   /** Sessions that are stored; those that have gone may still be among them. */
   readonly known = new Set<string>();
   private readonly early: Announcement[] = [];
-  private readonly redis: Redis;
+  private readonly redis: RedisConnection;
   private hear: createPersistence.Listener = (packet, done) => {
     this.early.push(packet);
     done();
   };
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisConnection) {
     this.redis = redis;
     this.persistence = createPersistence({ conn: redis });
   }
@@ -55,14 +55,14 @@ class Reading {
  * announcements, so the emitter will do. It is read anew when some may have been missed.
  */
 export class AnnouncedSessions {
-  private readonly redis: Redis;
+  private readonly redis: RedisConnection;
   private readonly emitter: Emitter;
   private reading: Reading | undefined;
   /** The next one, being read. */
   private next: Reading | undefined;
   private readonly brokerId = 'sessions';
 
-  constructor(redis: Redis, emitter: Emitter) {
+  constructor(redis: RedisConnection, emitter: Emitter) {
     this.redis = redis;
     this.emitter = emitter;
     emitter.on(ANNOUNCED, this.listener);

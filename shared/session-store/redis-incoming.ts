@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import { type RedisConnection, unlink } from '../redis/connection.ts';
 import type { Logger } from '../telemetry/log.ts';
 
 type Client = { id: string; clean?: boolean };
@@ -12,12 +12,12 @@ const keyOf = (clientId: string) => `incoming:{${encodeURIComponent(clientId)}}`
  * alone; those of others, too, while Redis is away: then one that is sent again over another connection may count twice.
  */
 export class RedisIncoming {
-  private readonly redis: Redis;
+  private readonly redis: RedisConnection;
   private readonly maxAgeMs: number;
   private readonly log: Logger;
   private readonly here = new WeakMap<object, Set<number>>();
 
-  constructor(redis: Redis, maxAgeMs: number, log: Logger) {
+  constructor(redis: RedisConnection, maxAgeMs: number, log: Logger) {
     this.log = log;
     this.redis = redis;
     this.maxAgeMs = maxAgeMs;
@@ -49,7 +49,10 @@ export class RedisIncoming {
 
   /** What is left of these sessions. */
   async forget(clientIds: readonly string[]): Promise<void> {
-    if (clientIds.length > 0) await this.redis.unlink(...clientIds.map(keyOf));
+    await unlink(
+      this.redis,
+      clientIds.map((id) => [keyOf(id)]),
+    );
   }
 
   private async orNothing<T>(answer: Promise<T>): Promise<T | undefined> {

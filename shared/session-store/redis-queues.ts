@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import { decodeMessages, encodeMessage } from '../emitter/frames.ts';
 import type { EmittedMessage } from '../emitter/index.ts';
+import { type RedisConnection, unlink } from '../redis/connection.ts';
 import type { QueuedPacket } from './index.ts';
 import { queueScripts } from './queue-scripts.ts';
 
@@ -26,12 +26,12 @@ export class NoSuchPacket extends Error {}
  * the message id that one of them gave it, and which id stands for which message is known in the process alone that sent it.
  */
 export class RedisQueues {
-  private readonly redis: Redis;
+  private readonly redis: RedisConnection;
   private readonly scripts: Scripts;
   private readonly limits: QueueLimits;
   private readonly onDropped: () => void;
 
-  constructor(redis: Redis, limits: QueueLimits, onDropped: () => void) {
+  constructor(redis: RedisConnection, limits: QueueLimits, onDropped: () => void) {
     this.redis = redis;
     this.limits = limits;
     this.onDropped = onDropped;
@@ -94,8 +94,7 @@ export class RedisQueues {
 
   /** What is left of these sessions. */
   async forget(clientIds: readonly string[]): Promise<void> {
-    const keys = clientIds.flatMap(keysOf);
-    if (keys.length > 0) await this.redis.unlink(...keys);
+    await unlink(this.redis, clientIds.map(keysOf));
   }
 }
 

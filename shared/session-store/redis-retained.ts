@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import { decodeMessages, encodeMessage } from '../emitter/frames.ts';
 import type { EmittedMessage } from '../emitter/index.ts';
+import type { RedisConnection } from '../redis/connection.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { topics } from '../topics.ts';
 
@@ -28,15 +28,15 @@ type StoreLate = {
 
 /** The retained messages. Only one topic has them: a filter that doesn't reach there asks Redis for nothing. */
 export class RedisRetained {
-  private readonly redis: Redis & StoreLate;
+  private readonly redis: RedisConnection & StoreLate;
   private readonly log: Logger;
   private readonly late = new Map<string, { at: number; message: EmittedMessage }>();
   private scans = 0;
   private readonly waiting: (() => void)[] = [];
 
-  constructor(redis: Redis, log: Logger) {
+  constructor(redis: RedisConnection, log: Logger) {
     redis.defineCommand('retainedStoreLate', { numberOfKeys: 1, lua: STORE_LATE });
-    this.redis = redis as Redis & StoreLate;
+    this.redis = redis as RedisConnection & StoreLate;
     this.log = log;
   }
 

@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import type { Emitter } from '../emitter/index.ts';
+import type { RedisConnection } from '../redis/connection.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { AnnouncedSessions } from './announced-sessions.ts';
 import type { StoredSubscription } from './index.ts';
@@ -35,7 +35,7 @@ export type SessionEnds = {
 
 /** The subscriptions of sessions that outlive their connection. */
 export class RedisSessions {
-  private readonly redis: Redis & End;
+  private readonly redis: RedisConnection & End;
   private readonly announced: AnnouncedSessions;
   private readonly ends: SessionEnds;
   private readonly log: Logger;
@@ -47,9 +47,9 @@ export class RedisSessions {
   private loadAgain = false;
   private stopped = false;
 
-  constructor(redis: Redis, emitter: Emitter, ends: SessionEnds, log: Logger) {
+  constructor(redis: RedisConnection, emitter: Emitter, ends: SessionEnds, log: Logger) {
     redis.defineCommand('sessionEnd', { numberOfKeys: 3, lua: END });
-    this.redis = redis as Redis & End;
+    this.redis = redis as RedisConnection & End;
     this.announced = new AnnouncedSessions(redis, emitter);
     this.ends = ends;
     this.log = log;
@@ -146,7 +146,8 @@ export class RedisSessions {
 
   private reading() {
     const { current } = this.announced;
-    if (current === undefined) throw new Error('the stored sessions are not known yet: Redis is away');
+    if (current === undefined)
+      throw new Error('the stored sessions are not known yet: RedisConnection is away');
     return current;
   }
 

@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import { decodeMessages, encodeMessage } from '../emitter/frames.ts';
 import type { EmittedMessage } from '../emitter/index.ts';
+import type { RedisConnection } from '../redis/connection.ts';
 import type { Logger } from '../telemetry/log.ts';
 
 const KEY = 'wills';
@@ -16,13 +16,13 @@ export type Will = Omit<EmittedMessage, 'brokerId' | 'brokerCounter' | 'cmd'> & 
  * CONNECT, and what could not be stored is when Redis is back.
  */
 export class RedisWills {
-  private readonly redis: Redis;
+  private readonly redis: RedisConnection;
   private readonly log: Logger;
   private readonly own = new Map<string, Will>();
   /** Of the broker of this process; undefined: it has none. */
   brokerId: string | undefined;
 
-  constructor(redis: Redis, log: Logger) {
+  constructor(redis: RedisConnection, log: Logger) {
     this.redis = redis;
     this.log = log;
   }

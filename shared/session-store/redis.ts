@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import type { ClusterEmitter } from '../emitter/cluster.ts';
 import type { EmittedMessage } from '../emitter/index.ts';
-import { type RedisConnections, untilReady } from '../redis/connections.ts';
+import { onReady, untilReady } from '../redis/connection.ts';
+import type { RedisConnections } from '../redis/connections.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { QueuedPacket, SessionStore, StoredSubscription } from './index.ts';
 import { Leftovers } from './leftovers.ts';
@@ -54,6 +55,7 @@ export function createRedisSessionStore(options: RedisSessionStoreOptions): Redi
 
 class Store implements RedisSessionStore {
   private readonly connection;
+  private readonly queueConnection;
   private readonly sessions: RedisSessions;
   private readonly queues: RedisQueues;
   private readonly retained: RedisRetained;
@@ -69,18 +71,20 @@ class Store implements RedisSessionStore {
     const messageMaxAgeMs = options.messageMaxAgeMs ?? MESSAGE_MAX_AGE_MS;
     const sessionMaxAgeMs = options.sessionMaxAgeMs ?? SESSION_MAX_AGE_MS;
     this.log = log;
-    this.connection = connections.connect('sessions', { keyPrefix: connections.key('mqtt:') });
+    // All keys of aedes-persistence-redis, and what a script touches with them, are on one node of a Redis Cluster; queues are on any
+    this.connection = connections.connect('sessions', { keyPrefix: connections.key('', 'mqtt') });
+    this.queueConnection = connections.connect('queues', { keyPrefix: connections.key('mqtt:') });
     const limits = { maxQueued: options.maxQueued ?? MAX_QUEUED, messageMaxAgeMs };
-    this.queues = new RedisQueues(this.connection, limits, onDropped);
+    this.queues = new RedisQueues(this.queueConnection, limits, onDropped);
     this.retained = new RedisRetained(this.connection, log);
     this.wills = new RedisWills(this.connection, log);
-    this.incoming = new RedisIncoming(this.connection, messageMaxAgeMs, log);
+    this.incoming = new RedisIncoming(this.queueConnection, messageMaxAgeMs, log);
     const forget = async (ids: readonly string[]) => {
       await Promise.all([this.queues.forget(ids), this.incoming.forget(ids)]);
     };
     this.leftovers = new Leftovers(forget, log);
     this.sessions = new RedisSessions(this.connection, emitter, { sessionMaxAgeMs, forget }, log);
-    this.connection.on('ready', () => void this.resume());
+    onReady(this.connection, () => void this.resume());
     emitter.onGap(() => void this.sessions.load());
     this.upkeep = setInterval(() => void this.maintain(), Math.min(UPKEEP_MS, sessionMaxAgeMs / 4));
     this.upkeep.unref();
@@ -210,6 +214,7 @@ class Store implements RedisSessionStore {
     clearInterval(this.upkeep);
     this.sessions.stop();
     this.connection.disconnect();
+    this.queueConnection.disconnect();
   }
 
   /** Redis is there, or back; it may have been started empty. */

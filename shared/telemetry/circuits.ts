@@ -11,6 +11,11 @@ export function circuitState(state: State): CircuitState {
   return state === State.HalfOpen ? 'half-open' : 'open';
 }
 
+/** Of several that are needed all. */
+export function worstCircuit(states: readonly CircuitState[]): CircuitState {
+  return states.includes('open') ? 'open' : states.includes('half-open') ? 'half-open' : 'closed';
+}
+
 /** Why something was not even asked for. */
 export class CircuitOpenError extends Error {
   readonly code = 'CIRCUIT_OPEN';

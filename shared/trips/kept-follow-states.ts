@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../redis/connection.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import type { FollowState } from './sql/find-follow-states.ts';
 import { hasEnded } from './status.ts';
@@ -17,7 +17,9 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 `;
 
-type Scripted = Redis & { fleetcastKeepState(key: string, ...args: (string | number)[]): Promise<0 | 1> };
+type Scripted = RedisConnection & {
+  fleetcastKeepState(key: string, ...args: (string | number)[]): Promise<0 | 1>;
+};
 
 /**
  * Where trips stand, for followers that come while the database is away: who may follow a trip, and its latest status. The relay keeps it
@@ -27,7 +29,7 @@ export class KeptFollowStates {
   private readonly redis: Scripted;
   private readonly key: (tripId: string) => string;
 
-  constructor(redis: Redis, connections: RedisConnections) {
+  constructor(redis: RedisConnection, connections: RedisConnections) {
     redis.defineCommand('fleetcastKeepState', { numberOfKeys: 1, lua: KEEP_SCRIPT });
     this.redis = redis as Scripted;
     this.key = (tripId) => connections.key('follow', tripId);

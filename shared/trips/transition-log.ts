@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import type { Emitter } from '../emitter/index.ts';
+import type { RedisConnection } from '../redis/connection.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import type { SentTransition, TransitionDoor } from './transition-door.ts';
 
@@ -30,7 +30,9 @@ if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return redis.error_repl
 return redis.call('XADD', KEYS[1], '*', 'transition', ARGV[2])
 `;
 
-type Scripted = Redis & { fleetcastTransition(key: string, max: number, json: string): Promise<string> };
+type Scripted = RedisConnection & {
+  fleetcastTransition(key: string, max: number, json: string): Promise<string>;
+};
 
 /** Hands transitions to whoever applies them, in order. What becomes of them is told to their senders there. */
 export function createLoggedDoor(redis: RedisConnections, emitter: Emitter): TransitionDoor {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { PlaceLoss, ReleasePlace } from '../../shared/connections/places.ts';
 import { RedisPlaces } from '../../shared/connections/redis-places.ts';
-import { untilReady } from '../../shared/redis/connections.ts';
+import { untilReady } from '../../shared/redis/connection.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.ts';
 import { BUSY_MS, eventually, newPrefix, testRedis } from '../support/redis.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { untilReady } from '../../shared/redis/connections.ts';
+import { untilReady } from '../../shared/redis/connection.ts';
 import type { DriverStatus, ReportedStatus } from '../../shared/schemas/driver-status.ts';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.ts';
 import { PresenceCluster, type TestProcess, times } from '../support/presence-cluster.ts';

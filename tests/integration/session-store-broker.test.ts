@@ -206,7 +206,7 @@ describe('while Redis is away, a client whose session is clean', () => {
     await node.network.restore();
     await until(
       () => cluster.keys(),
-      (keys) => keys.includes(':mqtt:wills'),
+      (keys) => keys.includes(':{mqtt}:wills'),
     );
   });
 });
@@ -234,8 +234,9 @@ test('a clean session asks Redis for nothing: what may be left of an earlier one
   const monitor = await cluster.redis.monitor();
   cluster.atEnd(async () => monitor.disconnect());
   monitor.on('monitor', (_: string, [command, key = '']: string[]) => {
-    if (key.startsWith(`${cluster.prefix}:mqtt`))
-      asked.push(`${command?.toLowerCase()} ${key.split(':').at(2)}`);
+    const [prefix, part = '', name] = key.split(':');
+    if (prefix === cluster.prefix && /^\{?mqtt\}?$/.test(part))
+      asked.push(`${command?.toLowerCase()} ${name}`);
   });
   const client = await node.client({ clientId: 'clean' });
   const received = listen(client);
@@ -248,7 +249,7 @@ test('a clean session asks Redis for nothing: what may be left of an earlier one
   await client.publishAsync('a', 'x', { qos: 2 });
   await client.unsubscribeAsync('trips/t/#');
   await client.endAsync();
-  await cluster.redis.get(`${cluster.prefix}:mqtt:end`);
+  await cluster.redis.get(`${cluster.prefix}:{mqtt}:end`);
   await until(
     () => asked,
     (commands) => commands.includes('get end'),

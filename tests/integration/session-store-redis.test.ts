@@ -236,7 +236,7 @@ describe('what waits for a session', () => {
     expect(await queueOf(node)).toEqual(['new']);
     await until(
       () => cluster.keys(),
-      (keys) => keys.join() === ':mqtt:client:rider-1%2Fphone,:mqtt:clients,:mqtt:seen',
+      (keys) => keys.join() === ':{mqtt}:client:rider-1%2Fphone,:{mqtt}:clients,:{mqtt}:seen',
     );
   });
 });
@@ -338,10 +338,10 @@ describe('retained messages', () => {
     const node = await storeNode(cluster);
     const pipeline = cluster.redis.pipeline();
     await retain(node, 'driver-0', 'ONLINE');
-    const value = await cluster.redis.hgetBuffer(`${cluster.prefix}:mqtt:retained`, status('driver-0'));
+    const value = await cluster.redis.hgetBuffer(`${cluster.prefix}:{mqtt}:retained`, status('driver-0'));
     if (value === null) throw new Error('nothing was stored');
     for (let driver = 1; driver < 50_000; driver++)
-      pipeline.hset(`${cluster.prefix}:mqtt:retained`, status(`driver-${driver}`), value);
+      pipeline.hset(`${cluster.prefix}:{mqtt}:retained`, status(`driver-${driver}`), value);
     await pipeline.exec();
     const commands = await commandsOf(cluster);
     let longest = 0;
@@ -374,7 +374,7 @@ describe('retained messages', () => {
     await retain(two, 'a', 'new');
     await one.network.restore();
     const statusOf = async (id: string) =>
-      String(await cluster.redis.hget(`${cluster.prefix}:mqtt:retained`, status(id)));
+      String(await cluster.redis.hget(`${cluster.prefix}:{mqtt}:retained`, status(id)));
     await until(
       () => statusOf('b'),
       (value) => value.includes('last'),

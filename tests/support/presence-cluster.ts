@@ -3,7 +3,7 @@ import { newProcessId } from '../../shared/liveness/process-id.ts';
 import { createPublisher, type Publisher } from '../../shared/messages/publisher.ts';
 import { ClusteredPresence } from '../../shared/presence/clustered.ts';
 import { Presence, type StoredPresence } from '../../shared/presence/presence.ts';
-import { untilReady } from '../../shared/redis/connections.ts';
+import { untilReady } from '../../shared/redis/connection.ts';
 import type { DriverStatus } from '../../shared/schemas/driver-status.ts';
 import { createMemorySessionStore } from '../../shared/session-store/memory.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';

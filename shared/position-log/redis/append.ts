@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../../redis/connection.ts';
 import type { ActiveTrip } from '../../trips/active-trips.ts';
 import type { LoggedPosition, Submission } from '../index.ts';
 import { APPEND_SCRIPT } from './append-script.ts';
@@ -34,7 +34,9 @@ export type KnownTrip = { version: string; trip: ActiveTrip | undefined };
 
 type Reply = [1, 0 | 1, number, 0 | 1, string, string] | [0, number] | [-1];
 
-type Scripted = Redis & { fleetcastAppend(keyCount: number, ...args: (string | number)[]): Promise<Reply[]> };
+type Scripted = RedisConnection & {
+  fleetcastAppend(keyCount: number, ...args: (string | number)[]): Promise<Reply[]>;
+};
 
 /** One turn's positions of one shard, with one script. */
 export class Appender {
@@ -42,7 +44,7 @@ export class Appender {
   private readonly shards: Shards;
   private readonly limits: AppendLimits;
 
-  constructor(redis: Redis, shards: Shards, limits: AppendLimits) {
+  constructor(redis: RedisConnection, shards: Shards, limits: AppendLimits) {
     redis.defineCommand('fleetcastAppend', { lua: APPEND_SCRIPT });
     this.redis = redis as Scripted;
     this.shards = shards;

@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import type { Queries } from '../../database/index.ts';
+import type { RedisConnection } from '../../redis/connection.ts';
 import type { ActiveTrip } from '../../trips/active-trips.ts';
 import { activeTripOf, partBeganAt } from '../../trips/active-trips.ts';
 import type { SharedDriverTrips } from '../../trips/driver-trips.ts';
@@ -24,7 +24,9 @@ if redis.call('PTTL', KEYS[1]) == -1 then redis.call('PEXPIRE', KEYS[1], ARGV[6]
 return 1
 `;
 
-type Scripted = Redis & { fleetcastSetTrip(key: string, ...args: (string | number)[]): Promise<0 | 1> };
+type Scripted = RedisConnection & {
+  fleetcastSetTrip(key: string, ...args: (string | number)[]): Promise<0 | 1>;
+};
 
 /** What the log knows of drivers beside their positions: the trip that each is on. */
 export class DriverTrips implements SharedDriverTrips {
@@ -32,7 +34,7 @@ export class DriverTrips implements SharedDriverTrips {
   private readonly shards: Shards;
   private readonly rememberMs: number;
 
-  constructor(redis: Redis, shards: Shards, rememberMs: number) {
+  constructor(redis: RedisConnection, shards: Shards, rememberMs: number) {
     redis.defineCommand('fleetcastSetTrip', { numberOfKeys: 1, lua: SET_TRIP_SCRIPT });
     this.redis = redis as Scripted;
     this.shards = shards;
@@ -55,7 +57,7 @@ export class DriverTrips implements SharedDriverTrips {
     return changed === 1;
   }
 
-  /** Tells of all trips that are under way: Redis may have lost them. */
+  /** Tells of all trips that are under way: RedisConnection may have lost them. */
   async restore(queries: Queries): Promise<number> {
     const running = await findActiveTrips(queries);
     for (const trip of running) await this.apply(trip);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../../redis/connection.ts';
 import type { Shards } from './shards.ts';
 
 const LOOK_EVERY_MS = 50;
@@ -9,7 +9,7 @@ const LOOK_EVERY_MS = 50;
  * Redis is away.
  */
 export async function settled(
-  redis: Redis,
+  redis: RedisConnection,
   shards: Shards,
   driverId: string,
   withinMs: number,

@@ -71,16 +71,21 @@ export async function startServices(given: GivenUrls): Promise<TestServices> {
 export async function startRestartableServers(): Promise<RestartableServers> {
   const apt = new Apt(say);
   const installed = await programOrApt(apt, findPostgres, choosePostgres);
-  const redisServer = await programOrApt(
-    apt,
-    async () => (await findRedisServer()) ?? { reason: 'no redis-server on the PATH' },
-    async () => 'redis-server',
-  );
+  const redisServer = await redisProgram(apt);
   const [postgres, redis] = await Promise.all([
     startRestartablePostgres(installed),
     startRestartableRedis(redisServer),
   ]);
   return { postgres, redis };
+}
+
+/** The path of `redis-server`, for several servers that know of one another. */
+export function redisProgram(apt = new Apt(say)): Promise<string> {
+  return programOrApt(
+    apt,
+    async () => (await findRedisServer()) ?? { reason: 'no redis-server on the PATH' },
+    async () => 'redis-server',
+  );
 }
 
 export type RestartableServers = Record<'postgres' | 'redis', { url: string; server: RestartableServer }>;
@@ -96,9 +101,7 @@ async function programOrApt<T extends string | object>(
   const closed = await apt.install(choosePackage);
   const installed = closed ?? (await find());
   if (isMissing(installed))
-    throw new Error(
-      `the chaos tests kill servers of their own: ${found.reason}; apt-get: ${installed.reason}`,
-    );
+    throw new Error(`these tests have servers of their own: ${found.reason}; apt-get: ${installed.reason}`);
   return installed;
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,13 +44,15 @@ export async function startRedis(binary: string): Promise<RunningService> {
   return { url, description: `Redis from ${binary}`, stop: () => server.stop() };
 }
 
-/** One that a test may kill, and that keeps what it has confirmed. */
+export type RestartableRedis = { url: string; port: number; server: RestartableServer };
+
+/** One that a test may kill, and that keeps what it has confirmed. `more`: settings beside ours. */
 export async function startRestartableRedis(
   binary: string,
-): Promise<{ url: string; server: RestartableServer }> {
+  more: Record<string, string> = {},
+): Promise<RestartableRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'fleetcast-redis-'));
   const port = await freePort();
-  const url = `redis://127.0.0.1:${port}`;
   const settings = {
     bind: '127.0.0.1',
     port: String(port),
@@ -59,16 +61,49 @@ export async function startRestartableRedis(
     appendonly: 'yes',
     appendfsync: 'always',
     'maxmemory-policy': 'noeviction',
+    ...more,
   };
+  return startOne(binary, directory, port, argumentsOf(settings), more.requirepass);
+}
+
+/** `settings`: lines of its configuration, which it writes in itself. */
+export async function startSentinel(
+  binary: string,
+  settings: readonly string[],
+  password: string,
+): Promise<RestartableRedis> {
+  const directory = await mkdtemp(join(tmpdir(), 'fleetcast-sentinel-'));
+  const port = await freePort();
+  const file = join(directory, 'sentinel.conf');
+  const common = ['bind 127.0.0.1', `port ${port}`, `dir ${directory}`, `requirepass ${password}`];
+  await writeFile(file, [...common, ...settings, ''].join('\n'));
+  return startOne(binary, directory, port, [file, '--sentinel'], password);
+}
+
+const argumentsOf = (settings: Record<string, string>) =>
+  Object.entries(settings).flatMap(([name, value]) => [
+    `--${name}`,
+    ...(value === '' ? [''] : value.split(' ')),
+  ]);
+
+async function startOne(
+  binary: string,
+  directory: string,
+  port: number,
+  args: readonly string[],
+  password?: string,
+): Promise<RestartableRedis> {
+  const credentials = password === undefined ? '' : `:${encodeURIComponent(password)}@`;
+  const url = `redis://${credentials}127.0.0.1:${port}`;
   const server = new RestartableServer({
     command: binary,
-    args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+    args,
     directory,
     owner: undefined,
     untilReady: () => untilReady('Redis', () => pingRedis(url)),
   });
   await server.start();
-  return { url, server };
+  return { url, port, server };
 }
 
 /** Speaks the protocol itself, so that the tests' support needs no client library. */
