@@ -13,7 +13,7 @@ declare global {
 /** Starts the services once per Jest run; the tests' workers inherit the two addresses. */
 export default async function globalSetup(): Promise<void> {
   const given = { database: process.env.TEST_DATABASE_URL, redis: process.env.TEST_REDIS_URL };
-  process.env.TEST_MAIN = await compileProduct();
+  process.env.TEST_COMPILED = await compileProduct();
   const services = await startServices({ databaseUrl: given.database, redisUrl: given.redis });
   process.env.TEST_DATABASE_URL = services.databaseUrl;
   process.env.TEST_REDIS_URL = services.redisUrl;
