@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type Row, table } from './chaos/report.ts';
+import { createTestDatabase } from './database.ts';
 import { compileProduct } from './services/compiled.ts';
 import { startServices } from './services/index.ts';
 
@@ -13,15 +16,22 @@ declare global {
 /** Starts the services once per Jest run; the tests' workers inherit the two addresses. */
 export default async function globalSetup(): Promise<void> {
   const given = { database: process.env.TEST_DATABASE_URL, redis: process.env.TEST_REDIS_URL };
-  process.env.TEST_COMPILED = await compileProduct();
+  const product = await compileProduct();
+  process.env.TEST_COMPILED = product;
   const services = await startServices({ databaseUrl: given.database, redisUrl: given.redis });
   process.env.TEST_DATABASE_URL = services.databaseUrl;
   process.env.TEST_REDIS_URL = services.redisUrl;
+  const migrated = await createTestDatabase();
+  await promisify(execFile)(process.execPath, [join(product, 'tools/migrate.js')], {
+    env: { PATH: process.env.PATH, DATABASE_URL: migrated.url },
+  });
+  process.env.TEST_MIGRATED_DATABASE = new URL(migrated.url).pathname.slice(1);
 
   const rows = join(tmpdir(), `fleetcast-chaos-${process.pid}.jsonl`);
   process.env.CHAOS_ROWS = rows;
   globalThis.stopTestServices = async () => {
     printChaos(rows);
+    await migrated.drop();
     // In watch mode the next run must not take a stopped server for one that the user gave.
     setOrDelete('TEST_DATABASE_URL', given.database);
     setOrDelete('TEST_REDIS_URL', given.redis);
