@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -27,10 +27,13 @@ export default async function globalSetup(): Promise<void> {
   });
   process.env.TEST_MIGRATED_DATABASE = new URL(migrated.url).pathname.slice(1);
 
-  const rows = join(tmpdir(), `fleetcast-chaos-${process.pid}.jsonl`);
+  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-run-'));
+  process.env.TEST_RUN_FOLDER = folder;
+  const rows = join(folder, 'chaos.jsonl');
   process.env.CHAOS_ROWS = rows;
   globalThis.stopTestServices = async () => {
     printChaos(rows);
+    rmSync(folder, { recursive: true, force: true });
     await migrated.drop();
     // In watch mode the next run must not take a stopped server for one that the user gave.
     setOrDelete('TEST_DATABASE_URL', given.database);
@@ -48,6 +51,5 @@ function setOrDelete(name: string, value: string | undefined): void {
 function printChaos(path: string): void {
   if (!existsSync(path)) return;
   const lines = readFileSync(path, 'utf8').trim().split('\n');
-  rmSync(path);
   process.stdout.write(`\n${table(lines.map((line) => JSON.parse(line) as Row))}\n`);
 }

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { Client } from 'pg';
 import type { Account } from '../../tools/simulate/report.ts';
 import { spawn } from '../support/child-process.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { compiled, type Platform, startPlatform, TEST_SECRET } from '../support/platform.ts';
 
 jest.setTimeout(120_000);
@@ -99,7 +99,7 @@ async function lose(driverId: string, count: number): Promise<void> {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'simulate-'));
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
   queries = new Client({ connectionString: database.url });
   await queries.connect();
