@@ -153,6 +153,8 @@ test.concurrent(
   scenario(async ({ cluster, one, two }) => {
     await say(one, 'ONLINE');
     one.presence.setOnTrip('bob', false, 2000);
+    // Nothing tells when it is known: it changes nothing
+    await wait(500);
     two.presence.setOnTrip('bob', true, 1000);
     await wait(200);
     expect(cluster.toldOf('bob')).toEqual(['ONLINE']);
