@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterAll(() => stage?.stop(), 60_000);
 
 test('every process is stopped and started, one after the other, under load: each ends with 0, and no client meets more than a lost connection', async () => {
-  const load = await stage.fault({ name: 'rolling restart of every process', spanMs: 30_000 }, async () => {
+  const load = await stage.fault({ name: 'rolling restart of every process', spanMs: 24_000 }, async () => {
     for (const role of ['ingest', 'broker', 'api'] as const)
       for (let left = stage.processes(role).length; left > 0; left--) {
         // The first: the one that is put in its place goes to the end

@@ -1,16 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createTokenVerifier } from '../../shared/auth/verify.ts';
 import { spawn } from '../support/child-process.ts';
+import { compiled } from '../support/platform.ts';
 
 const secret = 'thirty-two bytes and then a few more';
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-const tool = resolve('tools/token.ts');
 
 let directory: string;
 
@@ -22,7 +19,7 @@ afterAll(() => rm(directory, { recursive: true }));
 
 /** Runs the command in an empty directory and environment. */
 async function token(args: readonly string[], env: Record<string, string> = { JWT_SECRET: secret }) {
-  const child = spawn(process.execPath, ['--import', tsx, tool, ...args], {
+  const child = spawn(process.execPath, [compiled('tools/token.ts'), ...args], {
     cwd: directory,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -9,7 +9,7 @@ import { connect } from '../../shared/database/postgres.ts';
 import { spawn } from '../support/child-process.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { silent } from '../support/history.ts';
-import { temporaryDataDir } from '../support/platform.ts';
+import { compiled, temporaryDataDir } from '../support/platform.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MIGRATIONS = readdirSync(`${ROOT}/migrations`)
@@ -131,9 +131,12 @@ describe.each([
   });
 });
 
-/** The command as a user gives it. */
-async function runMigrate(url: string, ...args: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'tools/migrate.ts', ...args], {
+const built = () => [compiled('tools/migrate.ts')];
+/** As `npm run migrate` has it. */
+const fromSource = () => ['--import', 'tsx', 'tools/migrate.ts'];
+
+async function runMigrate(url: string, args: readonly string[] = [], program = built()) {
+  const child = spawn(process.execPath, [...program, ...args], {
     cwd: ROOT,
     env: { PATH: process.env.PATH ?? '', DATABASE_URL: url },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -167,15 +170,15 @@ describe('npm run migrate', () => {
 
   test('takes back as many as it is told', async () => {
     const [last, beforeLast] = MIGRATIONS.toReversed();
-    expect((await runMigrate(database.url, 'down')).stdout).toBe(`${last}\n`);
-    expect((await runMigrate(database.url, 'up')).stdout).toBe(`${last}\n`);
-    expect((await runMigrate(database.url, 'down', '2')).stdout).toBe(`${last}\n${beforeLast}\n`);
-    expect((await runMigrate(database.url, 'down', 'all')).status).toBe(0);
+    expect((await runMigrate(database.url, ['down'])).stdout).toBe(`${last}\n`);
+    expect((await runMigrate(database.url, ['up'])).stdout).toBe(`${last}\n`);
+    expect((await runMigrate(database.url, ['down', '2'])).stdout).toBe(`${last}\n${beforeLast}\n`);
+    expect((await runMigrate(database.url, ['down', 'all'], fromSource())).status).toBe(0);
     expect(await tablesOf(database.queries)).toEqual(['migrations']);
   });
 
   test.each([['sideways'], ['down', '0']])('refuses %j %j with how it is used', async (...args) => {
-    const { status, stderr, stdout } = await runMigrate(database.url, ...args.filter(Boolean));
+    const { status, stderr, stdout } = await runMigrate(database.url, args.filter(Boolean));
     expect(status).toBe(2);
     expect(stderr).toContain('usage: npm run migrate');
     expect(stdout).toBe('');

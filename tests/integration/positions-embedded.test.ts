@@ -8,6 +8,7 @@ import { openEmbeddedDatabase } from '../../shared/database/embedded.ts';
 import type { Database } from '../../shared/database/index.ts';
 import { migrate } from '../../shared/database/migrate.ts';
 import type { WritePositions } from '../../shared/position-log/group-commit.ts';
+import { provideDatabase } from '../support/embedded-database.ts';
 import { currentOf, historyOf, logged, NOON, silent, timesOf } from '../support/history.ts';
 import { temporaryDataDir } from '../support/platform.ts';
 
@@ -26,8 +27,8 @@ beforeAll(async () => {
   dataDir = await temporaryDataDir();
   // Longer than the name of a socket may be
   directory = join(dataDir.path, 'a-folder-with-a-long-name'.repeat(4));
+  await provideDatabase(directory);
   await open();
-  await migrate(database.connectionString, silent);
   await ensurePartitions(database.queries, 1, NOON);
 }, 180_000);
 afterAll(async () => {

@@ -1,41 +1,20 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { untilReady } from '../../shared/redis/connection.ts';
 import type { DriverStatus, ReportedStatus } from '../../shared/schemas/driver-status.ts';
-import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.ts';
-import { PresenceCluster, type TestProcess, times } from '../support/presence-cluster.ts';
-import { eventually, testRedis } from '../support/redis.ts';
-
-let cluster: PresenceCluster;
-let proxies: CuttableProxy[];
-let one: TestProcess;
-let two: TestProcess;
-
-beforeEach(async () => {
-  cluster = new PresenceCluster();
-  const url = process.env.TEST_REDIS_URL ?? '';
-  proxies = [await startCuttableProxy(url), await startCuttableProxy(url)];
-  [one, two] = [await cluster.process(proxies[0]?.url), await cluster.process(proxies[1]?.url)];
-});
-afterEach(async () => {
-  await cluster.end();
-  for (const proxy of proxies) await proxy.cut();
-});
+import { type TestProcess, times } from '../support/presence-cluster.ts';
+import { type Scenario, scenario } from '../support/presence-scenario.ts';
+import { testRedis } from '../support/redis.ts';
 
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const everywhere = (step: 'cut' | 'restore') => Promise.all(proxies.map((proxy) => proxy[step]()));
 const longEnough = () => wait(times.leaseMs + times.graceMs + 200);
 const say = ({ presence }: TestProcess, status: ReportedStatus, driverId = 'bob') =>
   presence.report(driverId, status, Date.now());
-const becomes = (status: DriverStatus, driverId = 'bob') =>
-  eventually(
-    () => cluster.of(driverId),
-    ({ told, stored }) => told === status && stored === status,
-  );
 /** Both have seen that Redis is away, or that it is back. */
 const noticed = () => wait(1600);
 
-describe('while Redis is away from everybody', () => {
-  test('each broker goes on for its drivers: what they say, lost connections, wills', async () => {
+test.concurrent(
+  'while Redis is away from everybody, each broker goes on for its drivers: what they say, lost connections, wills',
+  scenario(async ({ cluster, one, two, everywhere, becomes }) => {
     for (const driver of ['speaks', 'lost', 'willed', 'back']) {
       one.presence.connected(driver, driver === 'willed' ? 'OFFLINE' : undefined);
       await say(one, 'ONLINE', driver);
@@ -69,9 +48,12 @@ describe('while Redis is away from everybody', () => {
     await becomes('BUSY', 'speaks');
     two.presence.seen('lost', Date.now());
     await becomes('ONLINE', 'lost');
-  });
+  }),
+);
 
-  test('a driver who went to another broker meanwhile is there afterwards, and what it said there counts', async () => {
+test.concurrent(
+  'while Redis is away from everybody, a driver who went to another broker meanwhile is there afterwards, and what it said there counts',
+  scenario(async ({ cluster, one, two, everywhere, becomes }) => {
     one.presence.connected('bob', 'OFFLINE');
     await say(one, 'ONLINE');
     await everywhere('cut');
@@ -86,9 +68,12 @@ describe('while Redis is away from everybody', () => {
     await becomes('BUSY');
     await longEnough();
     expect(cluster.of('bob')).toEqual({ told: 'BUSY', stored: 'BUSY' });
-  });
+  }),
+);
 
-  test('a trip that began and ended meanwhile, heard of by two processes, is over', async () => {
+test.concurrent(
+  'while Redis is away from everybody, a trip that began and ended meanwhile, heard of by two processes, is over',
+  scenario(async ({ cluster, one, two, everywhere, becomes }) => {
     one.presence.connected('bob');
     await say(one, 'BUSY');
     await everywhere('cut');
@@ -99,9 +84,12 @@ describe('while Redis is away from everybody', () => {
     await becomes('BUSY');
     await longEnough();
     expect(cluster.of('bob').told).toBe('BUSY');
-  });
+  }),
+);
 
-  test('again and again, nothing is lost on the way', async () => {
+test.concurrent(
+  'while Redis is away from everybody, again and again, nothing is lost on the way',
+  scenario(async ({ one, two, everywhere, becomes }) => {
     one.presence.connected('bob');
     for (let round = 0; round < 4; round++) {
       await everywhere('cut');
@@ -117,98 +105,121 @@ describe('while Redis is away from everybody', () => {
     one.presence.disconnected('bob');
     two.presence.setOnTrip('bob', false, 2000);
     await becomes('OFFLINE');
-  });
-});
+  }),
+);
 
-test('a broker that is cut off alone keeps its drivers, though the others took it for dead', async () => {
-  one.presence.connected('bob');
-  await say(one, 'BUSY');
-  await proxies[0]?.cut();
-  await becomes('OFFLINE');
-  await proxies[0]?.restore();
-  await becomes('BUSY');
-  await longEnough();
-  expect(cluster.of('bob').told).toBe('BUSY');
-});
+test.concurrent(
+  'a broker that is cut off alone keeps its drivers, though the others took it for dead',
+  scenario(async ({ cluster, one, proxies, becomes }) => {
+    one.presence.connected('bob');
+    await say(one, 'BUSY');
+    await proxies[0].cut();
+    await becomes('OFFLINE');
+    await proxies[0].restore();
+    await becomes('BUSY');
+    await longEnough();
+    expect(cluster.of('bob').told).toBe('BUSY');
+  }),
+);
 
-test('a Redis that comes back empty learns what everybody is, from the brokers and from the database', async () => {
-  one.presence.connected('bob');
-  await say(one, 'BUSY');
-  two.presence.setOnTrip('bob', true, 1000);
-  await becomes('ON_TRIP');
-  two.presence.connected('eve');
-  await say(two, 'BUSY', 'eve');
-  await wait(times.refreshMs * 2);
-  cluster.before = [
-    { driverId: 'bob', status: 'ON_TRIP', at: Date.now(), seenAt: Date.now(), onTrip: true },
-    { driverId: 'eve', status: 'BUSY', at: Date.now(), seenAt: Date.now(), onTrip: false },
-    { driverId: 'carl', status: 'ON_TRIP', at: Date.now(), seenAt: Date.now(), onTrip: true },
-  ];
-  const redis = testRedis(cluster.prefix);
-  const admin = redis.connect('admin');
-  await untilReady(admin, 5000);
-  await everywhere('cut');
-  await admin.del(...(await admin.keys(`${cluster.prefix}*`)));
-  redis.close();
-  await everywhere('restore');
-  await noticed();
-  await longEnough();
-  expect([cluster.of('bob').told, cluster.of('eve').told, cluster.of('carl').told]).toEqual([
-    'ON_TRIP',
-    'BUSY',
-    'ON_TRIP',
-  ]);
-  one.presence.setOnTrip('bob', false, 2000);
-  await becomes('BUSY');
-  one.presence.setOnTrip('carl', false, 2000);
-  await becomes('OFFLINE', 'carl');
-});
-
-describe('after a start with an empty Redis', () => {
-  const start = async (driver: { status: DriverStatus; onTrip: boolean }) => {
-    cluster.before = [{ driverId: 'bob', at: Date.now() - 1000, seenAt: Date.now(), ...driver }];
-    cluster.stored.rows.set('bob', { status: driver.status, at: Date.now() - 1000 });
+test.concurrent(
+  'a Redis that comes back empty learns what everybody is, from the brokers and from the database',
+  scenario(async ({ cluster, one, two, everywhere, becomes }) => {
+    one.presence.connected('bob');
+    await say(one, 'BUSY');
+    two.presence.setOnTrip('bob', true, 1000);
+    await becomes('ON_TRIP');
+    two.presence.connected('eve');
+    await say(two, 'BUSY', 'eve');
+    await wait(times.refreshMs * 2);
+    cluster.before = [
+      { driverId: 'bob', status: 'ON_TRIP', at: Date.now(), seenAt: Date.now(), onTrip: true },
+      { driverId: 'eve', status: 'BUSY', at: Date.now(), seenAt: Date.now(), onTrip: false },
+      { driverId: 'carl', status: 'ON_TRIP', at: Date.now(), seenAt: Date.now(), onTrip: true },
+    ];
     const redis = testRedis(cluster.prefix);
     const admin = redis.connect('admin');
     await untilReady(admin, 5000);
-    one.crash();
-    two.crash();
+    await everywhere('cut');
     await admin.del(...(await admin.keys(`${cluster.prefix}*`)));
     redis.close();
-    [one, two] = await Promise.all([cluster.process(), cluster.process()]);
-  };
+    await everywhere('restore');
+    await noticed();
+    await longEnough();
+    expect([cluster.of('bob').told, cluster.of('eve').told, cluster.of('carl').told]).toEqual([
+      'ON_TRIP',
+      'BUSY',
+      'ON_TRIP',
+    ]);
+    one.presence.setOnTrip('bob', false, 2000);
+    await becomes('BUSY');
+    one.presence.setOnTrip('carl', false, 2000);
+    await becomes('OFFLINE', 'carl');
+  }),
+);
 
-  test('what the database has is told again, once, and counts while its driver comes back', async () => {
-    await start({ status: 'BUSY', onTrip: false });
+type Stored = { status: DriverStatus; onTrip: boolean };
+
+/** Two others, in place of the two that were there, which find nothing in Redis. */
+async function startAnew(
+  { cluster, one, two }: Scenario,
+  driver: Stored,
+): Promise<[TestProcess, TestProcess]> {
+  cluster.before = [{ driverId: 'bob', at: Date.now() - 1000, seenAt: Date.now(), ...driver }];
+  cluster.stored.rows.set('bob', { status: driver.status, at: Date.now() - 1000 });
+  const redis = testRedis(cluster.prefix);
+  const admin = redis.connect('admin');
+  await untilReady(admin, 5000);
+  one.crash();
+  two.crash();
+  await admin.del(...(await admin.keys(`${cluster.prefix}*`)));
+  redis.close();
+  return Promise.all([cluster.process(), cluster.process()]);
+}
+
+/** Two processes that have started with an empty Redis, and what the database has of bob. */
+const anew = (driver: Stored, play: (scenario: Scenario) => Promise<void>) =>
+  scenario(async (before) => {
+    const [one, two] = await startAnew(before, driver);
+    await play({ ...before, one, two });
+  });
+
+test.concurrent(
+  'after a start with an empty Redis, what the database has is told again, once, and counts while its driver comes back',
+  anew({ status: 'BUSY', onTrip: false }, async ({ cluster, two, becomes }) => {
     await becomes('BUSY');
     two.presence.connected('bob');
     await longEnough();
     expect(cluster.toldOf('bob')).toEqual(['BUSY']);
     expect(await cluster.retainedOf('bob')).toBe('BUSY');
-  });
+  }),
+);
 
-  test('who does not come back within the grace time is OFFLINE', async () => {
-    await start({ status: 'ONLINE', onTrip: false });
+test.concurrent(
+  'after a start with an empty Redis, who does not come back within the grace time is OFFLINE',
+  anew({ status: 'ONLINE', onTrip: false }, async ({ cluster, becomes }) => {
     await becomes('OFFLINE');
     expect(cluster.toldOf('bob')).toEqual(['ONLINE', 'OFFLINE']);
-  });
+  }),
+);
 
-  test('OFFLINE is told again', async () => {
-    await start({ status: 'OFFLINE', onTrip: false });
+test.concurrent(
+  'after a start with an empty Redis, OFFLINE is told again',
+  anew({ status: 'OFFLINE', onTrip: false }, async ({ cluster }) => {
     await longEnough();
     expect(cluster.toldOf('bob')).toEqual(['OFFLINE']);
-  });
+  }),
+);
 
-  test.each(['ONLINE', 'OFFLINE', 'ON_TRIP'] as const)(
-    '%s of a driver on a trip is ON_TRIP to its end',
-    async (status) => {
-      await start({ status, onTrip: true });
+for (const status of ['ONLINE', 'OFFLINE', 'ON_TRIP'] as const)
+  test.concurrent(
+    `after a start with an empty Redis, ${status} of a driver on a trip is ON_TRIP to its end`,
+    anew({ status, onTrip: true }, async ({ cluster, one, two, becomes }) => {
       await becomes('ON_TRIP');
       await longEnough();
       expect(cluster.of('bob').told).toBe('ON_TRIP');
       one.presence.connected('bob');
       two.presence.setOnTrip('bob', false, 1000);
       await becomes('ONLINE');
-    },
+    }),
   );
-});

@@ -1,32 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { DriverStatus, ReportedStatus } from '../../shared/schemas/driver-status.ts';
-import { PresenceCluster, type TestProcess, times } from '../support/presence-cluster.ts';
+import { expect, test } from '@jest/globals';
+import type { ReportedStatus } from '../../shared/schemas/driver-status.ts';
+import { type TestProcess, times } from '../support/presence-cluster.ts';
+import { scenario } from '../support/presence-scenario.ts';
 import { BUSY_MS, eventually } from '../support/redis.ts';
-
-let cluster: PresenceCluster;
-let one: TestProcess;
-let two: TestProcess;
-
-beforeEach(async () => {
-  cluster = new PresenceCluster();
-  [one, two] = [await cluster.process(), await cluster.process()];
-});
-afterEach(() => cluster.end());
 
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const longEnough = () => wait(times.leaseMs + times.graceMs + 200);
 const say = ({ presence }: TestProcess, status: ReportedStatus, driverId = 'bob') =>
   presence.report(driverId, status, Date.now());
-const becomes = (status: DriverStatus, driverId = 'bob') =>
-  eventually(
-    () => cluster.of(driverId),
-    ({ told, stored }) => told === status && stored === status,
-  );
-const is = (status: DriverStatus, driverId = 'bob') =>
-  expect(cluster.of(driverId)).toEqual({ told: status, stored: status });
-
-describe('a driver', () => {
-  test('is what it said last, whichever broker it told', async () => {
+test.concurrent(
+  'a driver is what it said last, whichever broker it told',
+  scenario(async ({ cluster, one, two, is }) => {
     for (const [process, status] of [
       [one, 'BUSY'],
       [two, 'ONLINE'],
@@ -37,16 +21,22 @@ describe('a driver', () => {
       is(status);
       expect(await cluster.retainedOf('bob')).toBe(status);
     }
-  });
+  }),
+);
 
-  test('who sends positions and never said anything is ONLINE, told once', async () => {
+test.concurrent(
+  'a driver who sends positions and never said anything is ONLINE, told once',
+  scenario(async ({ cluster, one, two, becomes }) => {
     for (const { presence } of [one, two]) presence.seen('bob', Date.now());
     await becomes('ONLINE');
     await wait(200);
     expect(cluster.toldOf('bob')).toEqual(['ONLINE']);
-  });
+  }),
+);
 
-  test('who only listens is nothing at all', async () => {
+test.concurrent(
+  'a driver who only listens is nothing at all',
+  scenario(async ({ cluster, one, two }) => {
     one.presence.connected('bob');
     two.presence.connected('bob');
     await wait(times.leaseMs * 2);
@@ -54,9 +44,12 @@ describe('a driver', () => {
     two.presence.disconnected('bob');
     await longEnough();
     expect(cluster.of('bob')).toEqual({ told: undefined, stored: undefined });
-  });
+  }),
+);
 
-  test('without a connection counts as long as a position would', async () => {
+test.concurrent(
+  'a driver without a connection counts as long as a position would',
+  scenario(async ({ cluster, one, two, becomes, is }) => {
     const { presence } = await cluster.process(undefined, { staleAfterMs: 400 });
     one.crash();
     two.crash();
@@ -69,11 +62,12 @@ describe('a driver', () => {
     await becomes('OFFLINE');
     presence.seen('bob', Date.now());
     await becomes('BUSY');
-  });
-});
+  }),
+);
 
-describe('a connection that is lost', () => {
-  test('is nothing while there is one on another broker, also with a will', async () => {
+test.concurrent(
+  'a connection that is lost is nothing while there is one on another broker, also with a will',
+  scenario(async ({ cluster, one, two, becomes }) => {
     one.presence.connected('bob', 'OFFLINE');
     two.presence.connected('bob', 'OFFLINE');
     await say(one, 'BUSY');
@@ -83,9 +77,12 @@ describe('a connection that is lost', () => {
     expect(cluster.toldOf('bob')).toEqual(['BUSY']);
     two.presence.disconnected('bob', 'OFFLINE');
     await becomes('OFFLINE');
-  });
+  }),
+);
 
-  test('makes it OFFLINE after the grace time, and what it said counts again on another broker', async () => {
+test.concurrent(
+  'a connection that is lost makes it OFFLINE after the grace time, and what it said counts again on another broker',
+  scenario(async ({ cluster, one, two, becomes }) => {
     one.presence.connected('bob');
     await say(one, 'BUSY');
     const before = Date.now();
@@ -96,9 +93,12 @@ describe('a connection that is lost', () => {
     await becomes('BUSY');
     await longEnough();
     expect(cluster.toldOf('bob')).toEqual(['BUSY', 'OFFLINE', 'BUSY']);
-  });
+  }),
+);
 
-  test('is forgotten when it is back on another broker within the grace time', async () => {
+test.concurrent(
+  'a connection that is lost is forgotten when it is back on another broker within the grace time',
+  scenario(async ({ cluster, one, two }) => {
     one.presence.connected('bob');
     await say(one, 'BUSY');
     one.presence.disconnected('bob');
@@ -106,9 +106,12 @@ describe('a connection that is lost', () => {
     two.presence.connected('bob');
     await longEnough();
     expect(cluster.toldOf('bob')).toEqual(['BUSY']);
-  });
+  }),
+);
 
-  test('does not count when the driver was heard of by another process since', async () => {
+test.concurrent(
+  'a connection that is lost does not count when the driver was heard of by another process since',
+  scenario(async ({ cluster, one, two }) => {
     one.presence.connected('bob');
     await say(one, 'BUSY');
     one.presence.disconnected('bob');
@@ -116,9 +119,12 @@ describe('a connection that is lost', () => {
     two.presence.seen('bob', Date.now());
     await longEnough();
     expect(cluster.toldOf('bob')).toEqual(['BUSY']);
-  });
+  }),
+);
 
-  test('with a will makes it OFFLINE at once; a position anywhere brings it back', async () => {
+test.concurrent(
+  'a connection that is lost with a will makes it OFFLINE at once; a position anywhere brings it back',
+  scenario(async ({ one, two, becomes, is }) => {
     one.presence.connected('bob', 'OFFLINE');
     await say(one, 'BUSY');
     await one.presence.lastWill('bob', 'OFFLINE', Date.now());
@@ -126,11 +132,12 @@ describe('a connection that is lost', () => {
     is('OFFLINE');
     two.presence.seen('bob', Date.now());
     await becomes('BUSY');
-  });
-});
+  }),
+);
 
-describe('on a trip', () => {
-  test('it is ON_TRIP whatever it says and wherever, and then what it said last', async () => {
+test.concurrent(
+  'on a trip it is ON_TRIP whatever it says and wherever, and then what it said last',
+  scenario(async ({ one, two, becomes, is }) => {
     await say(one, 'ONLINE');
     two.presence.setOnTrip('bob', true, 1000);
     await becomes('ON_TRIP');
@@ -138,17 +145,25 @@ describe('on a trip', () => {
     is('ON_TRIP');
     one.presence.setOnTrip('bob', false, 2000);
     await becomes('BUSY');
-  });
+  }),
+);
 
-  test('it is off it when the end was told before the beginning', async () => {
+test.concurrent(
+  'on a trip it is off it when the end was told before the beginning',
+  scenario(async ({ cluster, one, two }) => {
     await say(one, 'ONLINE');
     one.presence.setOnTrip('bob', false, 2000);
+    // Nothing tells when it is known: it changes nothing
+    await wait(500);
     two.presence.setOnTrip('bob', true, 1000);
     await wait(200);
     expect(cluster.toldOf('bob')).toEqual(['ONLINE']);
-  });
+  }),
+);
 
-  test('it stays ON_TRIP though its whole broker is lost, and is OFFLINE afterwards', async () => {
+test.concurrent(
+  'on a trip it stays ON_TRIP though its whole broker is lost, and is OFFLINE afterwards',
+  scenario(async ({ one, two, becomes, is }) => {
     one.presence.connected('bob');
     await say(one, 'ONLINE');
     two.presence.setOnTrip('bob', true, 1000);
@@ -158,11 +173,12 @@ describe('on a trip', () => {
     is('ON_TRIP');
     two.presence.setOnTrip('bob', false, 2000);
     await becomes('OFFLINE');
-  });
-});
+  }),
+);
 
-describe('when a broker dies', () => {
-  test('its drivers are OFFLINE soon, told once by whoever is left, and nobody else is', async () => {
+test.concurrent(
+  'when a broker dies, its drivers are OFFLINE soon, told once by whoever is left, and nobody else is',
+  scenario(async ({ cluster, one, two, becomes }) => {
     const three = await cluster.process();
     const drivers = Array.from({ length: 60 }, (_, index) => `driver-${index}`);
     for (const driver of drivers) {
@@ -181,9 +197,12 @@ describe('when a broker dies', () => {
     expect(drivers.filter((driver) => cluster.toldOf(driver).join() !== 'BUSY,OFFLINE')).toEqual([]);
     expect(cluster.toldOf('safe')).toEqual(['BUSY']);
     three.crash();
-  });
+  }),
+);
 
-  test('a driver who is back on another one in time is there all the time', async () => {
+test.concurrent(
+  'when a broker dies, a driver who is back on another one in time is there all the time',
+  scenario(async ({ cluster, one, two }) => {
     one.presence.connected('bob', 'OFFLINE');
     await say(one, 'BUSY');
     one.crash();
@@ -191,9 +210,12 @@ describe('when a broker dies', () => {
     two.presence.connected('bob', 'OFFLINE');
     await longEnough();
     expect(cluster.toldOf('bob')).toEqual(['BUSY']);
-  });
+  }),
+);
 
-  test('the wills that were left there take effect, once', async () => {
+test.concurrent(
+  'when a broker dies, the wills that were left there take effect, once',
+  scenario(async ({ cluster, one, becomes }) => {
     const three = await cluster.process();
     for (const [driver, will] of [
       ['off', 'OFFLINE'],
@@ -213,9 +235,12 @@ describe('when a broker dies', () => {
     // And what it was left with is what counts when it is back
     three.presence.seen('busy', Date.now());
     await becomes('BUSY', 'busy');
-  });
+  }),
+);
 
-  test('a driver who sends on over REST is not lost with it', async () => {
+test.concurrent(
+  'when a broker dies, a driver who sends on over REST is not lost with it',
+  scenario(async ({ cluster, one, two }) => {
     one.presence.connected('bob', 'OFFLINE');
     await say(one, 'BUSY');
     one.crash();
@@ -225,11 +250,12 @@ describe('when a broker dies', () => {
       await wait(20);
     }
     expect(cluster.toldOf('bob')).toEqual(['BUSY']);
-  });
-});
+  }),
+);
 
-describe('when two processes change a driver at once', () => {
-  test('the last that is told is what is stored and retained, however slow the database is', async () => {
+test.concurrent(
+  'when two processes change a driver at once, the last that is told is what is stored and retained, however slow the database is',
+  scenario(async ({ cluster, one, two, becomes, is }) => {
     cluster.stored.slow = 15;
     const statuses = ['ONLINE', 'BUSY', 'OFFLINE'] as const;
     await Promise.all(
@@ -245,11 +271,12 @@ describe('when two processes change a driver at once', () => {
     await wait(300);
     is('BUSY');
     expect(await cluster.retainedOf('bob')).toBe('BUSY');
-  });
-});
+  }),
+);
 
-describe('a process that stands still while it tells', () => {
-  test('and goes on after a newer status was told elsewhere, has that one told again: the last is the newest', async () => {
+test.concurrent(
+  'a process that stands still while it tells and goes on after a newer status was told elsewhere, has that one told again: the last is the newest',
+  scenario(async ({ cluster, one, is }) => {
     let open = () => {};
     const gate = new Promise<void>((resolve) => {
       open = resolve;
@@ -268,31 +295,39 @@ describe('a process that stands still while it tells', () => {
     await wait(300);
     is('ONLINE');
     expect(await cluster.retainedOf('bob')).toBe('ONLINE');
-  });
+  }),
+);
 
-  test.each([
-    ['as often as the others', times.sweepMs],
-    ['nearly always', 5],
-  ])('and never goes on is stood in for, when it sweeps %s', async (_, sweepMs) => {
-    const stuck = await cluster.process(undefined, { tellMs: 200, sweepMs, gate: new Promise(() => {}) });
-    void say(stuck, 'BUSY');
-    await becomes('BUSY');
-    expect(cluster.toldOf('bob')).toEqual(['BUSY']);
-    expect(await cluster.retainedOf('bob')).toBe('BUSY');
-  });
-});
+for (const [often, sweepMs] of [
+  ['as often as the others', times.sweepMs],
+  ['nearly always', 5],
+] as const)
+  test.concurrent(
+    `a process that stands still while it tells and never goes on is stood in for, when it sweeps ${often}`,
+    scenario(async ({ cluster, becomes }) => {
+      const stuck = await cluster.process(undefined, { tellMs: 200, sweepMs, gate: new Promise(() => {}) });
+      void say(stuck, 'BUSY');
+      await becomes('BUSY');
+      expect(cluster.toldOf('bob')).toEqual(['BUSY']);
+      expect(await cluster.retainedOf('bob')).toBe('BUSY');
+    }),
+  );
 
-describe('while the database is away', () => {
-  test('a status message fails, so that it can be sent again', async () => {
+test.concurrent(
+  'while the database is away, a status message fails, so that it can be sent again',
+  scenario(async ({ cluster, one, two, is }) => {
     cluster.stored.away = true;
     await expect(say(one, 'BUSY')).rejects.toThrow('away');
     expect(cluster.toldOf('bob')).toEqual([]);
     cluster.stored.away = false;
     await say(two, 'ONLINE');
     is('ONLINE');
-  });
+  }),
+);
 
-  test('what nobody sends again is stored and told once it is back, also when its process has died', async () => {
+test.concurrent(
+  'while the database is away, what nobody sends again is stored and told once it is back, also when its process has died',
+  scenario(async ({ cluster, one, two, becomes }) => {
     one.presence.connected('bob');
     await say(one, 'BUSY');
     cluster.stored.away = true;
@@ -305,18 +340,21 @@ describe('while the database is away', () => {
     const { saves } = cluster.stored;
     await wait(3000);
     expect(cluster.stored.saves).toBe(saves);
-  });
-});
+  }),
+);
 
-test('nothing is left in Redis of drivers who are long gone', async () => {
-  const { presence } = await cluster.process(undefined, { staleAfterMs: 100 });
-  one.crash();
-  two.crash();
-  for (let index = 0; index < 300; index++) presence.seen(`driver-${index}`, Date.now());
-  await becomes('OFFLINE', 'driver-299');
-  const left = await eventually(
-    () => cluster.recordsLeft(),
-    (count) => count === 0,
-  );
-  expect(left).toBe(0);
-});
+test.concurrent(
+  'nothing is left in Redis of drivers who are long gone',
+  scenario(async ({ cluster, one, two, becomes }) => {
+    const { presence } = await cluster.process(undefined, { staleAfterMs: 100 });
+    one.crash();
+    two.crash();
+    for (let index = 0; index < 300; index++) presence.seen(`driver-${index}`, Date.now());
+    await becomes('OFFLINE', 'driver-299');
+    const left = await eventually(
+      () => cluster.recordsLeft(),
+      (count) => count === 0,
+    );
+    expect(left).toBe(0);
+  }),
+);

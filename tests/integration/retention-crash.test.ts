@@ -1,7 +1,5 @@
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { partitionName } from '../../ingest/sql/create-partition.ts';
 import { listPartitions } from '../../ingest/sql/list-partitions.ts';
@@ -10,9 +8,8 @@ import { archiveFolder } from '../support/archives.ts';
 import { spawn } from '../support/child-process.ts';
 import { type MigratedDatabase, migratedDatabase } from '../support/history.ts';
 import { dayAgo, fillDay, shownOf, unzipped } from '../support/old-days.ts';
+import { compiled } from '../support/platform.ts';
 
-const LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-const PROCESS = fileURLToPath(new URL('../support/retention-process.ts', import.meta.url));
 const OLD = dayAgo(10);
 const TABLE = partitionName(OLD);
 
@@ -30,7 +27,7 @@ afterEach(() => folder.remove());
 
 /** A process of its own that looks at old days once. `signal`: what ended it. */
 async function look(killAt: number, ...nodeOptions: string[]) {
-  const child = spawn(process.execPath, [...nodeOptions, '--import', LOADER, PROCESS], {
+  const child = spawn(process.execPath, [...nodeOptions, compiled('tests/support/retention-process.ts')], {
     env: {
       PATH: process.env.PATH ?? '',
       DATABASE_URL: database.url,

@@ -7,9 +7,9 @@ import { Archives } from '../../shared/archive/erase.ts';
 import { ARCHIVE_LOCK } from '../../shared/archive/lock.ts';
 import { openEmbeddedDatabase } from '../../shared/database/embedded.ts';
 import type { Database } from '../../shared/database/index.ts';
-import { migrate } from '../../shared/database/migrate.ts';
 import { archiveFolder } from '../support/archives.ts';
-import { logged, silent } from '../support/history.ts';
+import { provideDatabase } from '../support/embedded-database.ts';
+import { logged } from '../support/history.ts';
 import { dayAgo, fillDay, shownOf, unzipped, watched } from '../support/old-days.ts';
 import { temporaryDataDir } from '../support/platform.ts';
 
@@ -20,10 +20,10 @@ let database: Database;
 beforeAll(async () => {
   dataDir = await temporaryDataDir();
   folder = await archiveFolder();
+  await provideDatabase(dataDir.path);
   database = await openEmbeddedDatabase(dataDir.path, (error) => {
     throw error;
   });
-  await migrate(database.connectionString, silent);
 }, 180_000);
 afterAll(async () => {
   await database?.close();

@@ -1,23 +1,20 @@
 import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Client } from 'pg';
 import { LateTracks } from '../../ingest/late-tracks.ts';
 import { ensurePartitions } from '../../ingest/partitions.ts';
 import { createPositionWriter } from '../../ingest/positions.ts';
 import { archiveDay } from '../../ingest/retention/archive-day.ts';
-import { keepOutOfArchiving } from '../../ingest/retention/overdue-writes.ts';
 import { retireDays } from '../../ingest/retention/retire-days.ts';
 import { createPartition, partitionName } from '../../ingest/sql/create-partition.ts';
 import { listPartitions } from '../../ingest/sql/list-partitions.ts';
-import { Archives } from '../../shared/archive/erase.ts';
 import { archiveName } from '../../shared/archive/files.ts';
 import { ARCHIVE_LOCK } from '../../shared/archive/lock.ts';
 import type { Session } from '../../shared/database/index.ts';
 import { createAdvisoryLocks } from '../../shared/database/locks.ts';
 import { connect } from '../../shared/database/postgres.ts';
 import { archiveFolder } from '../support/archives.ts';
-import { DAY_MS, logged, type MigratedDatabase, migratedDatabase, silent } from '../support/history.ts';
+import { logged, type MigratedDatabase, migratedDatabase, silent } from '../support/history.ts';
 import { dayAgo, fillDay, nameOfDay, shownOf, unzipped, watched } from '../support/old-days.ts';
 
 let database: MigratedDatabase;
@@ -161,15 +158,6 @@ const archiveOnly = ({ options }: ReturnType<typeof worker>) =>
     archiveDay(folder.path, OLD, { session, table: partitionName(OLD), signal: never }),
   );
 
-/** Somebody who reads the history and does not end. */
-async function reading(): Promise<Client> {
-  const reader = new Client({ connectionString: database.url });
-  await reader.connect();
-  await reader.query('begin');
-  await reader.query('select from location_history limit 1');
-  return reader;
-}
-
 describe('where it can not be done', () => {
   test('because the folder takes no file the day stays, nothing else is left, and it is tried again', async () => {
     await fillDay(database.queries, OLD, 10);
@@ -193,32 +181,6 @@ describe('where it can not be done', () => {
     expect(await days()).toEqual([partitionName(OLD)]);
     expect(await readdir(folder.path)).toEqual([archiveName(OLD)]);
     expect(await process.failures()).toBe(1);
-  });
-
-  test('because somebody reads without end it holds nobody up for long, and goes on when they are done', async () => {
-    await fillDay(database.queries, OLD, 10);
-    const today = Date.now();
-    await createPartition(database.queries, today);
-    const reader = await reading();
-    const process = worker();
-    const looked = look(process);
-    let slowest = 0;
-    let done = false;
-    void looked.finally(() => {
-      done = true;
-    });
-    const write = createPositionWriter(database.queries);
-    for (let n = 0; !done; n++) {
-      const began = Date.now();
-      await write([logged({ recordedAt: today + n })]);
-      slowest = Math.max(slowest, Date.now() - began);
-    }
-    await reader.end();
-    expect(await process.failures()).toBe(1);
-    expect(slowest).toBeLessThan(15_000);
-    expect(await days()).toContain(partitionName(OLD));
-    await look(process);
-    expect(await days()).toEqual([partitionName(today)]);
   });
 
   test('because what was written is not what the database has, nothing is put in its place', async () => {
@@ -259,102 +221,6 @@ describe('where it can not be done', () => {
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
 }
-
-describe('of several processes', () => {
-  test('one at a time is at it, and every day goes once', async () => {
-    const old = [9, 10, 11, 12, 13].map(dayAgo);
-    const stored = new Map<number, string[]>();
-    for (const day of old) {
-      await fillDay(database.queries, day, 1500);
-      stored.set(day, await shownOf(database.queries, partitionName(day)));
-    }
-    const processes = [worker(), worker(), worker(), worker()];
-    await Promise.all(
-      processes.map(async (process) => {
-        while (!(await look(process))) await new Promise((resolve) => setTimeout(resolve, 100));
-      }),
-    );
-    expect(await days()).toEqual([]);
-    for (const day of old) expect(unzipped(folder.path, day)).toEqual(stored.get(day));
-    const counts = await Promise.all(processes.map(({ dropped }) => dropped()));
-    expect(counts.reduce((sum, count) => sum + count)).toBe(old.length);
-    for (const process of processes) expect(process.errors).toEqual([]);
-  });
-
-  test('one that has lost its session drops nothing, and another one goes on', async () => {
-    await fillDay(database.queries, OLD, 30_000);
-    const process = worker();
-    const looked = look(process);
-    await until(async () => (await folder.names()).length > 0);
-    const { ended } = await database.queries.one<{ ended: number }>(
-      `select count(pg_terminate_backend(pid))::int as ended
-         from pg_locks where locktype = 'advisory' and granted and objid = $(lock)
-          and database = (select oid from pg_database where datname = current_database())`,
-      { lock: ARCHIVE_LOCK },
-    );
-    expect(ended).toBe(1);
-    await looked;
-    expect([await process.dropped(), await process.failures()]).toEqual([0, 1]);
-    expect(await days()).toEqual([partitionName(OLD)]);
-    expect(await folder.names()).toEqual([]);
-    const stored = await shownOf(database.queries, partitionName(OLD));
-    await look(worker());
-    expect(unzipped(folder.path, OLD)).toEqual(stored);
-  });
-
-  test('what one left that died is gone after the next look', async () => {
-    await fillDay(database.queries, OLD, 10);
-    await writeFile(`${folder.fileOf(nameOfDay(OLD))}.0.archiving`, 'half');
-    await look(worker());
-    expect(await folder.names()).toEqual([archiveName(OLD)]);
-  });
-});
-
-describe('while a day is archived', () => {
-  test('an erasure misses nothing', async () => {
-    await fillDay(database.queries, OLD, 20_000);
-    const kept = (await shownOf(database.queries, partitionName(OLD))).filter(
-      (line) => !line.includes('"driver-3"'),
-    );
-    const looked = look(worker());
-    await until(async () => (await folder.names()).length > 0);
-    await database.queries.none(`delete from location_history where driver_id = 'driver-3'`);
-    const erasing = worker();
-    await new Archives(folder.path, erasing.options.locks).erase({
-      kind: 'positions',
-      driverId: 'driver-3',
-      before: OLD + 2 * DAY_MS,
-    });
-    await looked;
-    await look(erasing);
-    expect(await days()).toEqual([]);
-    expect(unzipped(folder.path, OLD)).toEqual(kept);
-  });
-
-  test('a position of it that comes out of a long outage waits, and gets into the archive', async () => {
-    await fillDay(database.queries, OLD, 20_000);
-    const before = await shownOf(database.queries, partitionName(OLD));
-    const process = worker();
-    const looked = look(process);
-    await until(async () => (await folder.names()).length > 0);
-    const ingest = worker();
-    const write = keepOutOfArchiving(createPositionWriter(ingest.options.queries), ingest.options.locks, 7);
-    const late = logged({ driverId: 'late', recordedAt: OLD + 1, receivedAt: OLD + 2 });
-    await expect(write([late])).rejects.toThrow('while one is archived');
-    const now = Date.now();
-    await createPartition(database.queries, now);
-    // Others do not wait
-    expect(await write([logged({ recordedAt: now })])).toEqual(['accepted']);
-    expect(await process.dropped()).toBe(0);
-    await looked;
-    expect(await process.dropped()).toBe(1);
-    expect(await write([late])).toEqual(['accepted']);
-    const added = await shownOf(database.queries, partitionName(OLD));
-    expect(added).toHaveLength(1);
-    await look(process);
-    expect(unzipped(folder.path, OLD)).toEqual([...before, ...added].sort());
-  });
-});
 
 test('a trip of which a part is gone keeps its length when positions of the rest arrive late', async () => {
   const hours = (count: number) => count * 3_600_000;

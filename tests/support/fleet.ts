@@ -1,6 +1,6 @@
 import { connect, type IClientOptions } from 'mqtt';
 import type { Role } from '../../shared/auth/identity.ts';
-import { createTestDatabase } from './database.ts';
+import { createMigratedDatabase } from './database.ts';
 import { connectClient, type Received, type TestClient, watch } from './mqtt-client.ts';
 import { type Platform, request, startPlatform, token } from './platform.ts';
 
@@ -26,7 +26,7 @@ export type Fleet = {
 export type StoredPosition = { latitude: number; longitude: number; recordedAt: string; receivedAt: string };
 
 export async function startFleet(env: Record<string, string> = {}): Promise<Fleet> {
-  const database = await createTestDatabase();
+  const database = await createMigratedDatabase();
   const platform = await startPlatform({ DATABASE_URL: database.url, ...env });
   const clients: TestClient[] = [];
   const keep = <T extends TestClient>(client: T): T => {

@@ -1,7 +1,10 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type Row, table } from './chaos/report.ts';
+import { createTestDatabase } from './database.ts';
 import { compileProduct } from './services/compiled.ts';
 import { startServices } from './services/index.ts';
 
@@ -13,15 +16,25 @@ declare global {
 /** Starts the services once per Jest run; the tests' workers inherit the two addresses. */
 export default async function globalSetup(): Promise<void> {
   const given = { database: process.env.TEST_DATABASE_URL, redis: process.env.TEST_REDIS_URL };
-  process.env.TEST_MAIN = await compileProduct();
+  const product = await compileProduct();
+  process.env.TEST_COMPILED = product;
   const services = await startServices({ databaseUrl: given.database, redisUrl: given.redis });
   process.env.TEST_DATABASE_URL = services.databaseUrl;
   process.env.TEST_REDIS_URL = services.redisUrl;
+  const migrated = await createTestDatabase();
+  await promisify(execFile)(process.execPath, [join(product, 'tools/migrate.js')], {
+    env: { PATH: process.env.PATH, DATABASE_URL: migrated.url },
+  });
+  process.env.TEST_MIGRATED_DATABASE = new URL(migrated.url).pathname.slice(1);
 
-  const rows = join(tmpdir(), `fleetcast-chaos-${process.pid}.jsonl`);
+  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-run-'));
+  process.env.TEST_RUN_FOLDER = folder;
+  const rows = join(folder, 'chaos.jsonl');
   process.env.CHAOS_ROWS = rows;
   globalThis.stopTestServices = async () => {
     printChaos(rows);
+    rmSync(folder, { recursive: true, force: true });
+    await migrated.drop();
     // In watch mode the next run must not take a stopped server for one that the user gave.
     setOrDelete('TEST_DATABASE_URL', given.database);
     setOrDelete('TEST_REDIS_URL', given.redis);
@@ -38,6 +51,5 @@ function setOrDelete(name: string, value: string | undefined): void {
 function printChaos(path: string): void {
   if (!existsSync(path)) return;
   const lines = readFileSync(path, 'utf8').trim().split('\n');
-  rmSync(path);
   process.stdout.write(`\n${table(lines.map((line) => JSON.parse(line) as Row))}\n`);
 }

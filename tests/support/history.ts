@@ -1,10 +1,9 @@
 import type { Queries } from '../../shared/database/index.ts';
-import { migrate } from '../../shared/database/migrate.ts';
 import { type PositionRow, positionColumns, positionOf } from '../../shared/database/position-row.ts';
 import { connect } from '../../shared/database/postgres.ts';
 import type { LoggedPosition } from '../../shared/position-log/index.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';
-import { createTestDatabase } from './database.ts';
+import { createMigratedDatabase } from './database.ts';
 
 export const silent = createLogger('silent');
 
@@ -34,8 +33,7 @@ export type MigratedDatabase = { url: string; queries: Queries; drop(): Promise<
 
 /** A database with the tables, and no partitions yet. */
 export async function migratedDatabase(poolSize = 4): Promise<MigratedDatabase> {
-  const database = await createTestDatabase();
-  await migrate(database.url, silent);
+  const database = await createMigratedDatabase();
   const pool = connect(database.url, { poolSize });
   return {
     url: database.url,

@@ -46,16 +46,17 @@ function overRedis(env: Record<string, string>): Record<string, string> {
   return { REDIS_URL: url, REDIS_PREFIX: `test-${store.digest('hex').slice(0, 32)}` };
 }
 
-/** As the global setup compiled it. */
-export function compiledMain(): string {
-  const main = process.env.TEST_MAIN;
-  if (main === undefined) throw new Error('the product was not compiled: see tests/support/global-setup.ts');
-  return main;
+/** What the global setup has made of a source: `compiled('main.ts')`. */
+export function compiled(source: string): string {
+  const folder = process.env.TEST_COMPILED;
+  if (folder === undefined)
+    throw new Error('the product was not compiled: see tests/support/global-setup.ts');
+  return join(folder, source.replace(/\.ts$/, '.js'));
 }
 
 /** A real process of the product on free ports, with no rate limits but those in `env`. */
 export async function startPlatform(env: Record<string, string>): Promise<Platform> {
-  const child = spawn(process.execPath, [compiledMain()], {
+  const child = spawn(process.execPath, [compiled('main.ts')], {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH ?? '',

@@ -1,8 +1,7 @@
 import type { Database } from '../../shared/database/index.ts';
-import { migrate } from '../../shared/database/migrate.ts';
 import { connectPostgres } from '../../shared/database/postgres.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';
-import { createTestDatabase } from './database.ts';
+import { createMigratedDatabase } from './database.ts';
 
 export const silent = createLogger('silent');
 
@@ -12,8 +11,7 @@ export async function migratedDatabase(): Promise<{
   open(poolSize?: number): Database;
   drop(): Promise<void>;
 }> {
-  const database = await createTestDatabase();
-  await migrate(database.url, silent);
+  const database = await createMigratedDatabase();
   const opened = new Set<Database>();
   return {
     url: database.url,

@@ -1,4 +1,4 @@
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createMigratedDatabase, type TestDatabase } from './database.ts';
 import { json } from './fleet.ts';
 import { connectClient, type Received, type TestClient } from './mqtt-client.ts';
 import { type Platform, request, startPlatform, token } from './platform.ts';
@@ -27,7 +27,7 @@ export class WatchedDrivers {
   }
 
   async start(): Promise<void> {
-    this.database ??= await createTestDatabase();
+    this.database ??= await createMigratedDatabase();
     this.running = await startPlatform({
       DATABASE_URL: this.database.url,
       OFFLINE_GRACE_MS: String(GRACE_MS),

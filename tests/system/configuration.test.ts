@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn } from '../support/child-process.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { compiledMain } from '../support/platform.ts';
+import { compiled } from '../support/platform.ts';
 
 /** Longer than any start takes, shorter than the test's own patience. */
 const PATIENCE_MS = 40_000;
@@ -25,7 +25,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 /** Starts the product in an empty folder and environment, and waits for its end. `status` null: it did not end by itself. */
 async function start(env: Record<string, string>, ...args: string[]) {
-  const child = spawn(process.execPath, [compiledMain(), ...args], {
+  const child = spawn(process.execPath, [compiled('main.ts'), ...args], {
     cwd: folder,
     env: {
       PATH: process.env.PATH,

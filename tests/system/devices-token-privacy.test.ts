@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { basic, ownTracksLocation, sendAsDevice, traccarJson } from '../support/devices.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { type Answer, caller, sendRaw } from '../support/rest.ts';
@@ -97,7 +97,7 @@ async function fillTheQueue(): Promise<void> {
 }
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   proxy = await startCuttableProxy(database.url);
   platform = await startPlatform({
     DATABASE_URL: proxy.url,

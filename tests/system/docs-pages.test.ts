@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Locator } from 'playwright-core';
 import { startBrowser, type TestBrowser, type WatchedPage } from '../support/browser.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Platform, request, startPlatform, token } from '../support/platform.ts';
 
 /* /docs and /redoc in a real browser, under the policy that they are served with. */
@@ -15,7 +15,7 @@ let browser: TestBrowser;
 let operations: [string, Operation][];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
   browser = await startBrowser();
   const { paths } = (await request(platform, undefined, 'GET', '/openapi.json')).body as {

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn } from '../support/child-process.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Platform, request, startPlatform, token } from '../support/platform.ts';
 import type { TripBody } from '../support/trips.ts';
 
@@ -35,7 +35,7 @@ async function script(name: string, env: Record<string, string> = {}) {
 }
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
   // Types of an earlier run would hide that none were made
   await rm(`${FOLDER}generated`, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { provideDatabase } from '../support/embedded-database.ts';
 import { type Platform, startPlatform, temporaryDataDir, token } from '../support/platform.ts';
 import { PositionSender, readHistory } from '../support/position-sender.ts';
 
@@ -18,6 +19,7 @@ const start = async () => {
 beforeAll(async () => {
   dataDir = await temporaryDataDir();
   operator = await token('OPERATOR', 'operator-1');
+  await provideDatabase(dataDir.path);
   await start();
 }, PATIENCE_MS);
 beforeEach(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { json, position } from '../support/fleet.ts';
 import { connectClient } from '../support/mqtt-client.ts';
 import { type Platform, request, startPlatform, token } from '../support/platform.ts';
@@ -15,7 +15,7 @@ const driver = 'driver-1';
 
 /** A platform in the middle of its work is told to stop, and another one takes over its database. */
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   const env = { DATABASE_URL: database.url, OFFLINE_GRACE_MS: '600000' };
   const platform = await startPlatform(env);
   const will = { topic: `drivers/${driver}/status`, payload: json({ status: 'OFFLINE' }) };

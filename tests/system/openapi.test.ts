@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Platform, request, startPlatform, token } from '../support/platform.ts';
 
 type Operation = {
@@ -18,7 +18,7 @@ let platform: Platform;
 let document: Document;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
   document = (await request(platform, undefined, 'GET', '/openapi.json')).body as Document;
 });

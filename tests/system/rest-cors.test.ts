@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 
 let database: TestDatabase;
@@ -9,7 +9,7 @@ const app = 'https://app.example.org';
 const local = 'http://localhost:5173';
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url, CORS_ORIGINS: `${app}, ${local}/` });
 });
 afterAll(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { connectClient, type TestClient } from '../support/mqtt-client.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { type Answer, caller, expectProblem } from '../support/rest.ts';
@@ -13,7 +13,7 @@ let database: TestDatabase;
 let platform: Platform;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({
     DATABASE_URL: database.url,
     LOCATION_MIN_INTERVAL_MS: String(INTERVAL_MS),

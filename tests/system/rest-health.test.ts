@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { connectClient } from '../support/mqtt-client.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { type Answer, caller, expectProblem } from '../support/rest.ts';
@@ -15,7 +15,7 @@ let platform: Platform;
 let service: ReturnType<typeof caller>;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   proxy = await startCuttableProxy(database.url);
   platform = await startPlatform({ DATABASE_URL: proxy.url, MAX_QUEUED_POSITIONS: String(MOST) });
   service = caller(platform, await token('SERVICE', 'service-1'));

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { caller, expectProblem, openRaw, parseAnswer, readAll, sendRaw } from '../support/rest.ts';
 
@@ -33,7 +33,7 @@ const head = (...more: string[]) =>
   ].join('\r\n');
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
   bearer = await token('SERVICE', 'service-1');
   slowHeaders = dribble(head('X-Slow: '));

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { connectClient } from '../support/mqtt-client.ts';
 import { type Platform, request, startPlatform, TEST_SECRET, token } from '../support/platform.ts';
 import { caller, sendRaw } from '../support/rest.ts';
@@ -89,7 +89,7 @@ async function useEverything(): Promise<void> {
 }
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   proxy = await startCuttableProxy(database.url);
   // A server that trusts everybody looks at no password: then any will do
   const url = new URL(proxy.url);

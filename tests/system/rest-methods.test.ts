@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Platform, request, startPlatform, token } from '../support/platform.ts';
 import { expectProblem } from '../support/rest.ts';
 
@@ -8,7 +8,7 @@ let platform: Platform;
 let service: string;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
   service = await token('SERVICE', 'service-1');
 });

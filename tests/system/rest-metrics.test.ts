@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { connectClient } from '../support/mqtt-client.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { caller } from '../support/rest.ts';
@@ -8,7 +8,7 @@ let database: TestDatabase;
 let platform: Platform;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url, LOCATION_MIN_INTERVAL_MS: '600000' });
 });
 afterAll(async () => {

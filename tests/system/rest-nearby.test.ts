@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { caller, expectProblem, wrongFields } from '../support/rest.ts';
 
@@ -56,7 +56,7 @@ const spread: [string, Place, string?][] = [
 ];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
   service = caller(platform, await token('SERVICE', 'service-1'));
   for (const [driverId, place, status = 'ONLINE'] of spread) await put(driverId, place, { status });

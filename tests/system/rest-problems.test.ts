@@ -2,7 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { type Answer, caller, expectProblem, wrongFields } from '../support/rest.ts';
 
@@ -12,7 +12,7 @@ let service: ReturnType<typeof caller>;
 let authorization: string;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
   const bearer = await token('SERVICE', 'service-1');
   authorization = `Bearer ${bearer}`;

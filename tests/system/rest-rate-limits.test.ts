@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { connectClient } from '../support/mqtt-client.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { type Answer, caller, expectProblem } from '../support/rest.ts';
@@ -13,7 +13,7 @@ let direct: Platform;
 let proxied: Platform;
 
 beforeAll(async () => {
-  databases = [await createTestDatabase(), await createTestDatabase()];
+  databases = [await createMigratedDatabase(), await createMigratedDatabase()];
   const platforms = [{ TRUST_PROXY: 'off' }, { TRUST_PROXY: 'on' }].map((env, index) =>
     startPlatform({
       DATABASE_URL: databases[index]?.url ?? '',

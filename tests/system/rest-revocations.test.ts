@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { follow, isStatusEvent } from '../support/live-events.ts';
 import { connectClient, type TestClient } from '../support/mqtt-client.ts';
 import { type Platform, request, startPlatform, TEST_SECRET, token } from '../support/platform.ts';
@@ -11,7 +11,7 @@ let database: TestDatabase;
 let platform: Platform;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
 });
 afterAll(async () => {

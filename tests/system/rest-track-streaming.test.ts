@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 import { type CountingProxy, startCountingProxy } from '../support/counting-proxy.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { type Platform, request, startPlatform, token } from '../support/platform.ts';
 import { caller } from '../support/rest.ts';
 
@@ -12,7 +12,7 @@ let platform: Platform;
 let service: string;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   proxy = await startCountingProxy(database.url);
   platform = await startPlatform({ DATABASE_URL: proxy.url });
   service = await token('SERVICE', 'exports');

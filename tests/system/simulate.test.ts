@@ -10,13 +10,18 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { Client } from 'pg';
 import type { Account } from '../../tools/simulate/report.ts';
 import { spawn } from '../support/child-process.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { type Platform, startPlatform, TEST_SECRET } from '../support/platform.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
+import { compiled, type Platform, startPlatform, TEST_SECRET } from '../support/platform.ts';
 
 jest.setTimeout(120_000);
 
-const cli = fileURLToPath(new URL('../../tools/simulate/main.ts', import.meta.url));
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+/** As built, and as `npm run simulate` has it. */
+const built = () => [compiled('tools/simulate/main.ts')];
+const fromSource = () => [
+  '--import',
+  pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href,
+  fileURLToPath(new URL('../../tools/simulate/main.ts', import.meta.url)),
+];
 
 type Ended = { status: number | null; stdout: string; stderr: string };
 
@@ -27,8 +32,8 @@ let platform: Platform;
 const running = new Set<{ kill(signal: 'SIGKILL'): boolean }>();
 
 /** The real command in a folder without a .env. */
-async function simulate(...args: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', tsx, cli, ...args], {
+async function run(program: readonly string[], args: readonly string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [...program, ...args], {
     cwd: folder,
     env: {
       PATH: process.env.PATH,
@@ -49,6 +54,8 @@ async function simulate(...args: string[]): Promise<Ended> {
   running.delete(child);
   return { status, stdout, stderr };
 }
+
+const simulate = (...args: string[]) => run(built(), args);
 
 /** Ten drivers and ten riders that are quick about it: a trip takes seconds. */
 function quickTown(prefix: string, seconds: number, ...more: string[]): Promise<Ended> {
@@ -92,7 +99,7 @@ async function lose(driverId: string, count: number): Promise<void> {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'simulate-'));
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   platform = await startPlatform({ DATABASE_URL: database.url });
   queries = new Client({ connectionString: database.url });
   await queries.connect();
@@ -114,8 +121,8 @@ describe('npm run simulate', () => {
     await untilStored('robbed', 30);
     await lose('robbed-driver-1', 3);
 
-    const run = await honest;
-    expect(run).toMatchObject({ status: 0, stdout: expect.stringContaining('nothing lost, doubled') });
+    const ended = await honest;
+    expect(ended).toMatchObject({ status: 0, stdout: expect.stringContaining('nothing lost, doubled') });
     const account = await accountOf('honest');
     expect(account).toMatchObject({ clean: true, failure: null, lost: 0, problems: {}, reconnects: 0 });
     const { positions, trips } = account;
@@ -129,7 +136,7 @@ describe('npm run simulate', () => {
     expect(trips.completed).toBeGreaterThanOrEqual(1);
     expect(trips.completed + trips.cancelled).toBe(trips.requested);
     expect(account.driverToRiderMs.p99).toBeGreaterThan(0);
-    expect(run.stderr).toMatch(/5 s \| drivers 10\/10, riders 10\/10 \| trips .*positions\/s/);
+    expect(ended.stderr).toMatch(/5 s \| drivers 10\/10, riders 10\/10 \| trips .*positions\/s/);
 
     expect(await robbed).toMatchObject({
       status: 1,
@@ -151,7 +158,7 @@ describe('npm run simulate', () => {
 
   test('goes on over a crash of the platform, and still accounts for everything', async () => {
     const { mqtt, ws, api, metrics } = platform.ports;
-    const run = quickTown('again', 10);
+    const town = quickTown('again', 10);
     await untilStored('again', 80);
     await platform.kill();
     platform = await startPlatform({
@@ -161,7 +168,7 @@ describe('npm run simulate', () => {
       API_PORT: String(api),
       METRICS_PORT: String(metrics),
     });
-    const { status, stdout, stderr } = await run;
+    const { status, stdout, stderr } = await town;
     expect({ status, stdout }).toEqual({
       status: 0,
       stdout: expect.stringContaining('nothing lost, doubled'),
@@ -175,7 +182,7 @@ describe('npm run simulate', () => {
   });
 
   test('ends with status 2 and a line for each wrong argument', async () => {
-    expect(await simulate('--city', 'atlantis', '--drivers', 'many')).toEqual({
+    expect(await run(fromSource(), ['--city', 'atlantis', '--drivers', 'many'])).toEqual({
       status: 2,
       stdout: '',
       stderr:

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect } from 'mqtt';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { connectClient, type TestClient, watch } from '../support/mqtt-client.ts';
 import { type Platform, startPlatform, token } from '../support/platform.ts';
 import { freePort } from '../support/services/free-port.ts';
@@ -20,7 +20,7 @@ let platform: Platform;
 const clients: TestClient[] = [];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   const names = ['MQTT_PORT', 'MQTT_WS_PORT', 'API_PORT', 'METRICS_PORT'];
   const ports = await Promise.all(names.map(() => freePort()));
   // The same ones after each start: clients come back to where they were

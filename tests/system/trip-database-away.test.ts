@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { json } from '../support/fleet.ts';
 import { connectClient, type Received, type TestClient } from '../support/mqtt-client.ts';
 import { type Platform, request, startPlatform, token } from '../support/platform.ts';
@@ -23,7 +23,7 @@ let desk: TripDesk;
 const clients: TestClient[] = [];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   proxy = await startCuttableProxy(database.url);
   platform = await startPlatform({ DATABASE_URL: proxy.url, OFFLINE_GRACE_MS: '200' });
   desk = tripDesk(platform);
