@@ -6,8 +6,9 @@ import { Cluster, type Command } from 'ioredis';
  */
 export class FailFastCluster extends Cluster {
   override sendCommand(command: Command, ...rest: [stream?: never, node?: unknown]): unknown {
-    // What the client asks itself, to become ready
-    if (this.status === 'ready' || command.name === 'cluster') return super.sendCommand(command, ...rest);
+    // Connected, it asks its nodes whether they are ready
+    const isReadyCheck = this.status === 'connect' && command.name === 'cluster';
+    if (this.status === 'ready' || isReadyCheck) return super.sendCommand(command, ...rest);
     command.reject(new Error(`Redis Cluster is not there (${this.status})`));
     return command.promise;
   }
