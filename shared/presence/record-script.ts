@@ -20,7 +20,6 @@ function steps.will(i, id, step)
     if known then finish(i, id, d, 'quiet') end
     return
   end
-  heard(d, 0)
   if step.r ~= 'OFFLINE' then d.r, d.ra = step.r, now end
   d.l = step.r == 'OFFLINE'
   finish(i, id, d, 'force', step.m)

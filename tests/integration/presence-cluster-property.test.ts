@@ -121,3 +121,15 @@ test('of one process, the two adapters tell and store the same, whatever happens
   );
   // As long as it takes: most of it is waiting, which a busy machine makes longer
 }, 300_000);
+
+test('a will that comes only after its connection was closed keeps nobody there', async () => {
+  const twin = new Twin('bob');
+  await twin.live({ kind: 'connected' });
+  await twin.live({ kind: 'report', status: 'BUSY' });
+  await twin.live({ kind: 'disconnected' });
+  await twin.live({ kind: 'will', status: 'ONLINE' });
+  await twin.same();
+  await twin.live({ kind: 'grace' });
+  await twin.same();
+  expect(shared.of('bob').told).toBe('OFFLINE');
+});
