@@ -4,8 +4,7 @@ import { topicFor } from '../shared/topics.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import { GapCloser } from '../shared/trips/gap-closer.ts';
 import type { TripStatusMessage } from '../shared/trips/trip.ts';
-import { isAwaiting } from './deliver.ts';
-import { filterMatches } from './filters.ts';
+import { grantedQos, isAwaiting } from './deliver.ts';
 import type { Session, SessionClient } from './session.ts';
 import { sendWaiting, WAITED } from './take-up.ts';
 import type { TripWatch } from './trip-watch.ts';
@@ -19,14 +18,6 @@ export type CatchUpOptions = {
   everyClient(): readonly SessionClient[];
   log: Logger;
 };
-
-/** The highest QoS that this client asked for among its filters that match; undefined: none does. */
-function grantedQos(client: SessionClient, topic: string): 0 | 1 | 2 | undefined {
-  const granted = Object.entries(client.subscriptions)
-    .filter(([filter]) => filterMatches(filter, topic))
-    .map(([, { qos }]) => qos);
-  return granted.length === 0 ? undefined : (Math.max(...granted) as 0 | 1 | 2);
-}
 
 /** Until it was written, or can't be. */
 const send = (client: SessionClient, topic: string, message: TripStatusMessage, qos: 0 | 1 | 2) =>

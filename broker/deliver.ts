@@ -12,12 +12,12 @@ import type { TripWatch } from './trip-watch.ts';
 
 type Packet = AedesPublishPacket & { payload: Buffer; [WAITED]?: boolean; [WITHHELD]?: boolean };
 
-/** The highest QoS that the client asked for among its filters that match. Aedes looks at exact filters alone. */
-function grantedQos(client: SessionClient, topic: string): 0 | 1 | 2 {
-  let qos: 0 | 1 | 2 = 0;
+/** The highest QoS that the client asked for among its filters that match; undefined: none does. Aedes looks at exact filters alone. */
+export function grantedQos(client: SessionClient, topic: string): 0 | 1 | 2 | undefined {
+  let qos: 0 | 1 | 2 | undefined;
   for (const filter in client.subscriptions) {
     const subscription = client.subscriptions[filter];
-    if (subscription !== undefined && subscription.qos > qos && filterMatches(filter, topic))
+    if (subscription !== undefined && subscription.qos > (qos ?? -1) && filterMatches(filter, topic))
       qos = subscription.qos;
   }
   return qos;
@@ -119,7 +119,7 @@ function isOutOfOrder({ locating, located }: Session, { topic, payload }: Packet
 
 /** Its session is being taken up again, and has first what waited. This one stands in the queue, too, if its filter is not of QoS 0. */
 function mustWait(client: SessionClient, session: Session, { topic }: Packet): boolean {
-  if (session.held === undefined || grantedQos(client, topic) === 0) return false;
+  if (session.held === undefined || (grantedQos(client, topic) ?? 0) === 0) return false;
   session.held++;
   return true;
 }
@@ -168,7 +168,7 @@ export function createDeliverHandler(
     if (change !== undefined) session.shown.set(change.tripId, change.version);
     if (qos === 0) return packet;
     remember(client, packet);
-    if (qos === 2) packet.qos = atLeast(retain ? 0 : 1, grantedQos(client, topic));
+    if (qos === 2) packet.qos = atLeast(retain ? 0 : 1, grantedQos(client, topic) ?? 0);
     return packet;
   };
 }
