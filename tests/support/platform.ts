@@ -167,7 +167,11 @@ const described = new WeakMap<Platform, Promise<DescribedApi>>();
 
 /** Every answer that a test sees is held against the document that the product gives of itself. */
 function describedApi(platform: Platform): Promise<DescribedApi> {
-  const known = described.get(platform) ?? DescribedApi.of(platform.urls.rest);
-  described.set(platform, known);
-  return known;
+  const known = described.get(platform);
+  if (known !== undefined) return known;
+  const asked = DescribedApi.of(platform.urls.rest);
+  described.set(platform, asked);
+  // A platform that was killed just then is asked again
+  asked.catch(() => described.delete(platform));
+  return asked;
 }
