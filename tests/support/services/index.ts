@@ -68,13 +68,13 @@ export async function startServices(given: GivenUrls): Promise<TestServices> {
 }
 
 /** Servers of a test's own, to be killed: only programs on this machine can be, or such as are installed now. */
-export async function startRestartableServers(): Promise<RestartableServers> {
+export async function startRestartableServers(settings: ServerSettings = {}): Promise<RestartableServers> {
   const apt = new Apt(say);
   const installed = await programOrApt(apt, findPostgres, choosePostgres);
   const redisServer = await redisProgram(apt);
   const [postgres, redis] = await Promise.all([
-    startRestartablePostgres(installed),
-    startRestartableRedis(redisServer),
+    startRestartablePostgres(installed, settings.postgres),
+    startRestartableRedis(redisServer, settings.redis),
   ]);
   return { postgres, redis };
 }
@@ -87,6 +87,9 @@ export function redisProgram(apt = new Apt(say)): Promise<string> {
     async () => 'redis-server',
   );
 }
+
+/** Beside those that they have. */
+export type ServerSettings = { postgres?: Record<string, string>; redis?: Record<string, string> };
 
 export type RestartableServers = Record<'postgres' | 'redis', { url: string; server: RestartableServer }>;
 

@@ -98,14 +98,21 @@ export async function startPostgres({
 }
 
 /** One that a test may kill, and that keeps what it has committed. */
-export async function startRestartablePostgres({
-  directory: bin,
-}: PostgresInstallation): Promise<{ url: string; server: RestartableServer }> {
+export async function startRestartablePostgres(
+  { directory: bin }: PostgresInstallation,
+  more: Record<string, string> = {},
+): Promise<{ url: string; server: RestartableServer }> {
   const cluster = await createCluster(bin);
   const port = await freePort();
   const url = urlOf(cluster, port);
   const server = new RestartableServer({
-    ...serverCommand(cluster, { ...SETTINGS, fsync: 'on', full_page_writes: 'on', port: String(port) }),
+    ...serverCommand(cluster, {
+      ...SETTINGS,
+      fsync: 'on',
+      full_page_writes: 'on',
+      port: String(port),
+      ...more,
+    }),
     directory: cluster.directory,
     owner: cluster.owner,
     untilReady: () => untilReady('PostgreSQL', () => query(url, 'select 1')),

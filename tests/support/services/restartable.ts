@@ -79,6 +79,11 @@ export class RestartableServer {
     await this.options.untilReady();
   }
 
+  /** Working directory of it and of all that it starts. */
+  get directory(): string {
+    return this.options.directory;
+  }
+
   /** kill -9 unless said. */
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' = 'SIGKILL'): void {
     process.kill(this.pid, name);
