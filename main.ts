@@ -1,4 +1,5 @@
 import { startApi } from './api/server.ts';
+import { createPlatformPolicy } from './broker/platform-policy.ts';
 import { startBroker } from './broker/server.ts';
 import { startIngest } from './ingest/ingest.ts';
 import { startLogWorkers } from './ingest/log/workers.ts';
@@ -135,7 +136,7 @@ async function start(base: Base): Promise<void> {
   };
 
   const broker = takesPart(config, 'broker')
-    ? await startBroker({ ...rooms, settings: config.mqtt })
+    ? await startBroker({ ...rooms, settings: config.mqtt, policy: createPlatformPolicy(rooms) })
     : undefined;
   if (broker !== undefined) {
     lifecycle.started('broker', () => broker.stop(() => positionLog.close(DRAIN_MS)));

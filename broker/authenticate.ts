@@ -2,23 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { AedesOptions, AuthenticateError, ConnectPacket } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
-import type { TokenVerifier } from '../shared/auth/verify.ts';
-import type { ConnectionLog } from '../shared/connections/index.ts';
-import type { Places, ReleasePlace } from '../shared/connections/places.ts';
-import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { limits } from './limits.ts';
-import { type LoginRefusal, newSession, type Session, type SessionClient } from './session.ts';
-import type { SessionExpiry } from './session-expiry.ts';
-import { statusWill } from './status-will.ts';
+import type { Policy } from './policy.ts';
+import { type LoginRefusal, newSession, type SessionClient } from './session.ts';
 
 export type AuthenticateOptions = {
-  verifier: TokenVerifier;
-  places: Pick<Places, 'take'>;
-  expiry: SessionExpiry;
-  presence: DriverPresence;
-  connectionLog: ConnectionLog;
+  policy: Pick<Policy, 'identify' | 'admit'>;
   metrics: Metrics;
   log: Logger;
 };
@@ -26,17 +17,16 @@ export type AuthenticateOptions = {
 const IDENTIFIER_REJECTED = 2;
 const SERVER_UNAVAILABLE = 3;
 const BAD_TOKEN = 4;
-const NOT_NOW = 5;
 
 /**
- * CONNECT: the password is a token; the client id gets the user's own name space, so that nobody can take over another
+ * CONNECT: the policy says whose it is; the client id gets the user's own name space, so that nobody can take over another
  * user's session. Aedes can answer with a code only in `authenticate`, but the client id has to be rewritten before: the first hook
  * decides and remembers, the second answers.
  */
 export function createAuthentication(
   options: AuthenticateOptions,
 ): Pick<AedesOptions, 'preConnect' | 'authenticate'> {
-  const { verifier, places, expiry, presence, connectionLog, metrics, log } = options;
+  const { policy, metrics, log } = options;
 
   async function identify(client: SessionClient, packet: ConnectPacket): Promise<void> {
     const refusal = clientIdProblem(packet);
@@ -45,7 +35,7 @@ export function createAuthentication(
       return;
     }
     try {
-      const identity = await withTimeout(verifier.verify(packet.password?.toString() ?? ''));
+      const identity = await withTimeout(policy.identify(packet));
       client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean);
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
@@ -55,53 +45,18 @@ export function createAuthentication(
     }
   }
 
-  /** Only drivers are limited: the others' logins wait for nobody. */
-  function takePlace(
-    client: SessionClient,
-    { identity, connectionId }: Session,
-  ): Promise<ReleasePlace | undefined> {
-    return places.take({ sub: identity.sub, clientId: client.id, connectionId });
-  }
-
   async function open(client: SessionClient): Promise<LoginRefusal | undefined> {
     const { session } = client;
     if (client.refusal !== undefined || session === undefined)
       return client.refusal ?? { returnCode: BAD_TOKEN, result: 'bad_token', message: 'no token' };
     const { identity, transport } = session;
     if (isGone(client)) return gone;
-    const release = identity.role === 'DRIVER' ? await takePlace(client, session) : noPlace;
-    if (release === undefined)
-      return {
-        returnCode: NOT_NOW,
-        result: 'connection_limit',
-        message: 'too many connections of this driver',
-      };
-    // Its end has been told already, or will not be told to us
-    if (isGone(client)) {
-      release();
-      return gone;
-    }
-    connectionLog.opened({
-      id: session.connectionId,
-      sub: identity.sub,
-      role: identity.role,
-      clientId: client.id.slice(identity.sub.length + 1),
-      transport,
-      remoteAddress: client.remoteAddress,
-      openedAt: Date.now(),
-    });
+    const refusal = await policy.admit(client, session);
+    if (refusal !== undefined) return refusal;
     const labels = { transport, role: identity.role };
     metrics.connections.inc(labels);
-    expiry.watch(client, identity.expiresAt);
-    const will = statusWill(client, identity);
-    if (identity.role === 'DRIVER') presence.connected(identity.sub, will);
     client.conn.once('close', () => {
-      release();
-      expiry.forget(client);
-      if (identity.role === 'DRIVER') presence.disconnected(identity.sub, will);
       metrics.connections.dec(labels);
-      const ended = client._disconnected ? 'DISCONNECTED' : 'LOST';
-      connectionLog.closed(session.connectionId, Date.now(), session.closeReason ?? ended);
       log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
     });
     log.debug(
@@ -142,11 +97,10 @@ export function createAuthentication(
   };
 }
 
-const noPlace: ReleasePlace = () => undefined;
+export const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
 
-const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
-
-const gone: LoginRefusal = {
+/** What it is refused with, nobody hears. */
+export const gone: LoginRefusal = {
   returnCode: SERVER_UNAVAILABLE,
   result: 'gone',
   message: 'closed while its login was checked',

@@ -1,4 +1,3 @@
-import type { AedesOptions } from 'aedes';
 import type { Admission, BacklogResult, LiveResult } from '../shared/admission/index.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
@@ -13,16 +12,15 @@ import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import { fieldErrors, sentence } from '../shared/schemas/ajv.ts';
 import { validateDriverStatus } from '../shared/schemas/driver-status.ts';
-import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { matchTopic, type TopicName } from '../shared/topics.ts';
 import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { parseTransition } from '../shared/trips/transition-message.ts';
-import { DEALT_WITH } from './fleet-broker.ts';
 import { holdOff } from './hold-off.ts';
+import type { Incoming } from './incoming.ts';
 import { insist } from './insist.ts';
-import type { Session, SessionClient } from './session.ts';
+import type { Policy } from './policy.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
 
@@ -34,56 +32,19 @@ export type PublishOptions = {
   connectionLog: Pick<ConnectionLog, 'active'>;
   transitions: TransitionDoor;
   publisher: Publisher;
-  sessionStore: Pick<SessionStore, 'incomingGetPacket'>;
   metrics: Metrics;
   log: Logger;
-};
-
-type Packet = {
-  topic: string;
-  payload: string | Buffer;
-  qos: number;
-  dup?: boolean;
-  messageId?: number;
-  [DEALT_WITH]?: boolean;
-};
-
-/** One publish on its way through the broker. */
-type Incoming = {
-  client: SessionClient;
-  session: Session;
-  packet: Packet;
-  /** The id in the topic. */
-  id: string;
-  /** Epoch ms. */
-  receivedAt: number;
-  acknowledge(): void;
-  /** It is the last will of a connection that was lost, not what its client said before it hung up. */
-  isWill: boolean;
-  /** All that its client sent before is acknowledged. */
-  isFirst: boolean;
 };
 
 const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'ownTracks']);
 
 /**
- * PUBLISH: authorise → parse → admit → acknowledge. It all happens in Aedes' `authorizePublish`, since Aedes sends the
- * acknowledgement right after it and publishes only then. What is refused is acknowledged all the same (MQTT 3.1.1 has no
- * negative acknowledgement) and reported on the sender's errors topic.
+ * PUBLISH: authorise → parse → admit → acknowledge. What is refused is acknowledged all the same (MQTT 3.1.1 has no negative
+ * acknowledgement) and reported on the sender's errors topic.
  */
-export function createPublishHandler(options: PublishOptions): NonNullable<AedesOptions['authorizePublish']> {
-  const {
-    admission,
-    verifier,
-    expiry,
-    presence,
-    connectionLog,
-    transitions,
-    publisher,
-    sessionStore,
-    metrics,
-    log,
-  } = options;
+export function createAdmittingPublish(options: PublishOptions): Policy['publish'] {
+  const { admission, verifier, expiry, presence, connectionLog, transitions, publisher, metrics, log } =
+    options;
 
   function report({ session, packet }: Incoming, refusal: Refusal): void {
     reportRefusal(publisher, session.identity, packet.topic, refusal).catch((error: unknown) =>
@@ -168,16 +129,6 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     else incoming.session.acks.afterEarlier(() => whenDone(incoming, work));
   }
 
-  /** A QoS 2 message sent again, of which the first may have come, or not (MQTT 3.1.1, 4.3.3). */
-  function handleRepeated(name: TopicName, incoming: Incoming): void {
-    // Aedes looks for what it has already only after this hook: a position without a time would be stored twice
-    incoming.session.acks.afterEarlier(() => {
-      sessionStore
-        .incomingGetPacket(incoming.client, incoming.packet)
-        .then(incoming.acknowledge, () => handle(name, { ...incoming, isFirst: true }));
-    });
-  }
-
   /** Acknowledges once the work is done. What can't be done now waits, not acknowledged, as positions do. */
   function whenDone(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
     const { client, packet } = incoming;
@@ -226,30 +177,13 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     }
   }
 
-  return (aedesClient, packet, callback) => {
-    const client = aedesClient as SessionClient | null;
-    const session = client?.session;
-    if (client === null || session === undefined) return callback(new Error('no session'));
-    // MQTT 3.1.1, 2.3.1-1: no acknowledgement could name it
-    if ((packet as Packet).messageId === 0) return callback(new Error('packet identifier 0'));
-    (packet as Packet)[DEALT_WITH] = true;
-    // A will comes when the connection is closed: nothing is acknowledged any more
-    const acknowledge = client.closed ? () => callback(null) : session.acks.take(() => callback(null));
+  return (incoming) => {
+    const { session, packet, receivedAt } = incoming;
+    connectionLog.active(session.connectionId, receivedAt);
     const match = matchTopic(packet.topic);
-    const incoming: Incoming = {
-      client,
-      session,
-      packet: packet as Packet,
-      id: match?.id ?? '',
-      receivedAt: Date.now(),
-      acknowledge,
-      isWill: client.closed,
-      isFirst: false,
-    };
-    connectionLog.active(session.connectionId, incoming.receivedAt);
     if (match === undefined || match.topic.publish(session.identity, match.id) === 'refused')
       return refuse(incoming, 'FORBIDDEN', 'you may not publish to this topic');
-    if (packet.qos === 2 && packet.dup) handleRepeated(match.name, incoming);
-    else handle(match.name, incoming);
+    incoming.id = match.id;
+    handle(match.name, incoming);
   };
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../shared/telemetry/log.ts';
 import { authorizeFilter } from '../shared/topics.ts';
 import { mayFollow } from '../shared/trips/status.ts';
 import { limits } from './limits.ts';
+import type { Policy } from './policy.ts';
 import type { Session, SessionClient } from './session.ts';
 import type { TripWatch } from './trip-watch.ts';
 
@@ -16,11 +17,8 @@ export function tripOfFilter(filter: string): string | undefined {
   return first === 'trips' && id !== undefined && id !== '+' && id !== '#' ? id : undefined;
 }
 
-/** SUBSCRIBE: a filter that reaches further than its user may see gets SUBACK 0x80; the connection stays. */
-export function createSubscribeHandler(
-  watch: TripWatch,
-  log: Logger,
-): NonNullable<AedesOptions['authorizeSubscribe']> {
+/** The filters of the table of topics; of a trip, to its parties, who follow it from then on. */
+export function createTripSubscriptions(watch: TripWatch): Policy['subscribe'] {
   /** For a filter that the table of topics does not refuse. */
   async function isGranted(
     client: SessionClient,
@@ -51,6 +49,17 @@ export function createSubscribeHandler(
     return true;
   }
 
+  return (client, session, subscription) => {
+    const { permission } = authorizeFilter(session.identity, subscription.topic);
+    return permission === 'refused' ? false : isGranted(client, session, subscription, permission);
+  };
+}
+
+/** SUBSCRIBE: a filter that is not granted gets SUBACK 0x80; the connection stays. */
+export function createSubscribeHandler(
+  policy: Pick<Policy, 'subscribe'>,
+  log: Logger,
+): NonNullable<AedesOptions['authorizeSubscribe']> {
   return (aedesClient, subscription, callback) => {
     const client = aedesClient as SessionClient;
     const { session } = client;
@@ -61,16 +70,17 @@ export function createSubscribeHandler(
       log.debug({ sub: identity.sub, filter: topic }, 'subscription refused');
       callback(null, null);
     };
-    const { permission } = authorizeFilter(identity, topic);
     const isNew = !filters.has(topic);
-    if (permission === 'refused' || (isNew && filters.size >= limits.maxSubscriptions)) return refuse();
+    if (isNew && filters.size >= limits.maxSubscriptions) return refuse();
+    const isGranted = policy.subscribe(client, session, subscription);
+    if (isGranted === false) return refuse();
     // Its place is taken at once: a SUBSCRIBE can hold thousands of filters, and Aedes has none of them until all are decided
     filters.add(topic);
     const takeBack = () => {
       if (isNew) filters.delete(topic);
       refuse();
     };
-    isGranted(client, session, subscription, permission).then(
+    Promise.resolve(isGranted).then(
       (yes) => {
         if (!yes) return takeBack();
         granted.add(subscription);
