@@ -22,6 +22,7 @@ import { FleetBroker } from './fleet-broker.ts';
 import { letGoInGroups } from './let-go.ts';
 import { limits } from './limits.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
+import { checkPacketShape } from './packet-shape.ts';
 import { limitPacketSize } from './packet-size.ts';
 import { createPublishHandler } from './publish.ts';
 import type { SessionClient } from './session.ts';
@@ -127,6 +128,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     client.transport = transport;
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
     limitPacketSize(client);
+    checkPacketShape(client);
     // Aedes tells of the end of those alone that it has let in; a session that is taken up follows its trips before that
     connection.once('close', () => {
       for (const tripId of client.session?.trips ?? []) watch.unfollow(client, tripId);
