@@ -180,6 +180,22 @@ test('what follows a CONNECT in the same segment is served in its order', async 
   eager.end();
 });
 
+test('so is a backlog of hundreds, and one without end is not taken', async () => {
+  const backlog = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      encode.publish(location, json(position({ speed: index })), { qos: 1, id: index + 1 }),
+    );
+  const eager = openTcp(fleet.platform.ports.mqtt);
+  eager.send(encode.connect({ token: bearer }), ...backlog(300));
+  expect((await eager.next()).type).toBe(TYPE.CONNACK);
+  for (let id = 1; id <= 300; id++) expect((await eager.next(TYPE.PUBACK)).body.readUInt16BE(0)).toBe(id);
+  eager.end();
+  const endless = openTcp(fleet.platform.ports.mqtt);
+  endless.send(encode.connect({ token: bearer }), ...Array.from({ length: 20_000 }, encode.ping));
+  await endless.closed;
+  expect(endless.received).toEqual([]);
+});
+
 test('a silent client is closed after one and a half keepalives, one that pings is not', async () => {
   const [silent, alive] = await Promise.all(
     [1, 1].map((keepalive) => loginTcp(fleet.platform.ports.mqtt, { token: bearer, keepalive })),
