@@ -11,6 +11,7 @@ import { createPublishHandler } from './incoming.ts';
 import { letGoInGroups } from './let-go.ts';
 import { limits } from './limits.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
+import { checkPacketShape } from './packet-shape.ts';
 import { limitPacketSize } from './packet-size.ts';
 import type { Policy } from './policy.ts';
 import type { SessionClient } from './session.ts';
@@ -39,6 +40,12 @@ export type RunningBroker = {
   stop(drain: () => Promise<void>): Promise<void>;
 };
 
+/**
+ * Packets of one read that wait for their login. A client need not wait for its CONNACK (MQTT 3.1.1, 3.1.4) and may have a backlog; Aedes
+ * closes it beyond 42 that come in one segment with the CONNECT. After that segment no more is read.
+ */
+const MAX_BEFORE_LOGIN = 1000;
+
 /** Longest for the last acknowledgements to leave the process. */
 const LAST_WRITES_MS = 100;
 const CLOSE_TIMEOUT_MS = 2000;
@@ -61,6 +68,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     connectTimeout: limits.connectTimeoutMs,
     drainTimeout: limits.drainTimeoutMs,
     maxInflightInbound: limits.maxInflightQoS2,
+    queueLimit: MAX_BEFORE_LOGIN,
     // Checked before the user's name space is put in front
     maxClientsIdLength: Number.MAX_SAFE_INTEGER,
     ...createAuthentication({ policy, metrics, log }),
@@ -87,6 +95,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     client.transport = transport;
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
     limitPacketSize(client);
+    checkPacketShape(client);
     connection.once('close', () => policy.closed(client));
   });
   const everyClient = () => broker.everyClient() as unknown as SessionClient[];
