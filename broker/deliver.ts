@@ -1,9 +1,9 @@
 import type { AedesOptions, AedesPublishPacket } from 'aedes';
+import type { MqttLimits } from '../shared/config/mqtt-limits.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { authorizeTopic } from '../shared/topics.ts';
 import { hasEnded, maySeeDriver, partyOf } from '../shared/trips/status.ts';
 import { filterMatches } from './filters.ts';
-import { limits } from './limits.ts';
 import type { Session, SessionClient } from './session.ts';
 import { WITHHELD } from './session-queue.ts';
 import { newerLocation, recordedAtOf } from './snapshot.ts';
@@ -131,6 +131,7 @@ function mustWait(client: SessionClient, session: Session, { topic }: Packet): b
  */
 export function createDeliverHandler(
   watch: TripWatch,
+  limits: Pick<MqttLimits, 'slowReaderBytes' | 'frozenReaderBytes'>,
   metrics: Metrics,
 ): NonNullable<AedesOptions['authorizeForward']> {
   return (aedesClient, aedesPacket) => {

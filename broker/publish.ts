@@ -25,8 +25,10 @@ import { insist } from './insist.ts';
 import type { Session, SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
+import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
 
 export type PublishOptions = {
+  settings: { limits: TopicLimits };
   admission: Admission;
   verifier: TokenVerifier;
   expiry: SessionExpiry;
@@ -72,6 +74,7 @@ const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'o
  * negative acknowledgement) and reported on the sender's errors topic.
  */
 export function createPublishHandler(options: PublishOptions): NonNullable<AedesOptions['authorizePublish']> {
+  const { limits } = options.settings;
   const {
     admission,
     verifier,
@@ -235,7 +238,7 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     (packet as Packet)[DEALT_WITH] = true;
     // A will comes when the connection is closed: nothing is acknowledged any more
     const acknowledge = client.closed ? () => callback(null) : session.acks.take(() => callback(null));
-    const match = matchTopic(packet.topic);
+    const match = isTopicTooLarge(packet.topic, limits) ? undefined : matchTopic(packet.topic);
     const incoming: Incoming = {
       client,
       session,

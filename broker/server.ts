@@ -20,7 +20,6 @@ import { obeyControl } from './control.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
 import { letGoInGroups } from './let-go.ts';
-import { limits } from './limits.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
 import { limitPacketSize } from './packet-size.ts';
 import { createPublishHandler } from './publish.ts';
@@ -79,6 +78,7 @@ const outliving = (emitter: Emitter): Emitter => ({
 
 export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
   const { host, settings, emitter, sessionStore, metrics, log } = options;
+  const { limits } = settings;
   const expiry = new SessionExpiry((client) => {
     log.debug({ sub: client.session?.identity.sub, clientId: client.id }, 'closed: its token has expired');
     if (client.session !== undefined) client.session.closeReason = 'TOKEN_EXPIRED';
@@ -92,13 +92,13 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     persistence: sessionStore,
     connectTimeout: limits.connectTimeoutMs,
     drainTimeout: limits.drainTimeoutMs,
-    maxInflightInbound: limits.maxInflightQoS2,
+    maxInflightInbound: limits.maxInflightIncoming,
     // Checked before the user's name space is put in front
     maxClientsIdLength: Number.MAX_SAFE_INTEGER,
     ...createAuthentication({ ...options, expiry }),
     authorizePublish: createPublishHandler({ ...options, expiry }),
-    authorizeSubscribe: createSubscribeHandler(watch, log),
-    authorizeForward: createDeliverHandler(watch, metrics),
+    authorizeSubscribe: createSubscribeHandler(watch, limits, log),
+    authorizeForward: createDeliverHandler(watch, limits, metrics),
   });
   obeyControl(broker, options);
   const snapshots = createSnapshots(watch, options.locationSnapshot, log);
@@ -126,7 +126,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     const client = broker.handle(connection) as SessionClient;
     client.transport = transport;
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
-    limitPacketSize(client);
+    limitPacketSize(client, limits.maxPacketBytes);
     // Aedes tells of the end of those alone that it has let in; a session that is taken up follows its trips before that
     connection.once('close', () => {
       for (const tripId of client.session?.trips ?? []) watch.unfollow(client, tripId);

@@ -1,10 +1,11 @@
 import type { AedesOptions, Subscription } from 'aedes';
+import type { MqttLimits } from '../shared/config/mqtt-limits.ts';
 import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import { authorizeFilter } from '../shared/topics.ts';
 import { mayFollow } from '../shared/trips/status.ts';
-import { limits } from './limits.ts';
 import type { Session, SessionClient } from './session.ts';
+import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
 import type { TripWatch } from './trip-watch.ts';
 
 /** The subscription objects that were granted: Aedes hands the same ones to the session store. */
@@ -19,6 +20,7 @@ export function tripOfFilter(filter: string): string | undefined {
 /** SUBSCRIBE: a filter that reaches further than its user may see gets SUBACK 0x80; the connection stays. */
 export function createSubscribeHandler(
   watch: TripWatch,
+  limits: Pick<MqttLimits, 'maxSubscriptions'> & TopicLimits,
   log: Logger,
 ): NonNullable<AedesOptions['authorizeSubscribe']> {
   /** For a filter that the table of topics does not refuse. */
@@ -58,9 +60,10 @@ export function createSubscribeHandler(
     const { identity, filters } = session;
     const { topic } = subscription;
     const refuse = () => {
-      log.debug({ sub: identity.sub, filter: topic }, 'subscription refused');
+      log.debug({ sub: identity.sub, filter: topic.slice(0, limits.maxTopicLength) }, 'subscription refused');
       callback(null, null);
     };
+    if (isTopicTooLarge(topic, limits)) return refuse();
     const { permission } = authorizeFilter(identity, topic);
     const isNew = !filters.has(topic);
     if (permission === 'refused' || (isNew && filters.size >= limits.maxSubscriptions)) return refuse();

@@ -4,6 +4,7 @@ import { createDeliverHandler } from '../../broker/deliver.ts';
 import { newSession, type SessionClient } from '../../broker/session.ts';
 import { TripWatch } from '../../broker/trip-watch.ts';
 import type { Identity, Role } from '../../shared/auth/identity.ts';
+import { readConfig } from '../../shared/config.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { authorizeFilter, matchTopic } from '../../shared/topics.ts';
 
@@ -101,6 +102,7 @@ describe('filters of OwnTracks', () => {
 describe('a message on a topic of OwnTracks, wherever it may come from,', () => {
   const deliver = createDeliverHandler(
     new TripWatch({ find: () => Promise.resolve([]), afterRestart: () => false }),
+    readConfig({}).mqtt.limits,
     createMetrics(),
   );
   const reaches = (role: Role, topic: string, qos: 0 | 1 | 2, retain: boolean): boolean => {
