@@ -136,7 +136,11 @@ async function start(base: Base): Promise<void> {
   };
 
   const broker = takesPart(config, 'broker')
-    ? await startBroker({ ...rooms, settings: config.mqtt, policy: createPlatformPolicy(rooms) })
+    ? await startBroker({
+        ...rooms,
+        settings: config.mqtt,
+        policy: createPlatformPolicy({ ...rooms, settings: config.mqtt }),
+      })
     : undefined;
   if (broker !== undefined) {
     lifecycle.started('broker', () => broker.stop(() => positionLog.close(DRAIN_MS)));

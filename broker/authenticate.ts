@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { AedesOptions, AuthenticateError, ConnectPacket } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
+import type { MqttSettings } from '../shared/config.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
-import { limits } from './limits.ts';
+import { boundKeepalive } from './keepalive.ts';
 import type { Policy } from './policy.ts';
 import { type LoginRefusal, newSession, type SessionClient } from './session.ts';
 
 export type AuthenticateOptions = {
+  settings: Pick<MqttSettings, 'limits'>;
   policy: Pick<Policy, 'identify' | 'admit'>;
   metrics: Metrics;
   log: Logger;
@@ -26,16 +28,18 @@ const BAD_TOKEN = 4;
 export function createAuthentication(
   options: AuthenticateOptions,
 ): Pick<AedesOptions, 'preConnect' | 'authenticate'> {
+  const { limits } = options.settings;
   const { policy, metrics, log } = options;
 
   async function identify(client: SessionClient, packet: ConnectPacket): Promise<void> {
-    const refusal = clientIdProblem(packet);
+    const refusal = clientIdProblem(packet, limits.maxClientIdLength);
     if (refusal !== undefined) {
       client.refusal = refusal;
       return;
     }
+    boundKeepalive(client, packet, limits);
     try {
-      const identity = await withTimeout(policy.identify(packet));
+      const identity = await withTimeout(policy.identify(packet), limits.authenticationTimeoutMs);
       client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean);
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
@@ -106,8 +110,14 @@ export const gone: LoginRefusal = {
   message: 'closed while its login was checked',
 };
 
-function clientIdProblem({ clientId, clean, protocolVersion }: ConnectPacket): LoginRefusal | undefined {
-  const longest = protocolVersion === 3 ? limits.maxClientIdLength31 : limits.maxClientIdLength;
+/** MQTT 3.1, section 3.1: 1 to 23 characters. */
+const MAX_CLIENT_ID_LENGTH_31 = 23;
+
+function clientIdProblem(
+  { clientId, clean, protocolVersion }: ConnectPacket,
+  maxLength: number,
+): LoginRefusal | undefined {
+  const longest = protocolVersion === 3 ? MAX_CLIENT_ID_LENGTH_31 : maxLength;
   if (clientId.length > longest) return badClientId(`the client id is longer than ${longest} characters`);
   // MQTT 3.1.1, 3.1.3-8: a session that is to be found again needs a name
   if (clientId === '' && !clean) return badClientId('an empty client id needs a clean session');
@@ -130,12 +140,12 @@ function refusalOf(error: unknown): LoginRefusal {
   };
 }
 
-async function withTimeout(identity: Promise<Identity>): Promise<Identity> {
+async function withTimeout(identity: Promise<Identity>, timeoutMs: number): Promise<Identity> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(new TokenError('unavailable', 'checking the token took too long')),
-      limits.authenticationTimeoutMs,
+      timeoutMs,
     );
   });
   try {

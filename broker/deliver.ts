@@ -1,7 +1,7 @@
 import type { AedesOptions, AedesPublishPacket } from 'aedes';
+import type { MqttLimits } from '../shared/config/mqtt-limits.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { filterMatches } from './filters.ts';
-import { limits } from './limits.ts';
 import type { Session, SessionClient } from './session.ts';
 import { WITHHELD } from './session-queue.ts';
 import { WAITED } from './take-up.ts';
@@ -61,6 +61,7 @@ function mustWait(client: SessionClient, session: Session, { topic }: Delivery):
  */
 export function createDeliverHandler(
   rules: DeliveryRules,
+  limits: Pick<MqttLimits, 'slowReaderBytes' | 'frozenReaderBytes'>,
   metrics: Metrics,
 ): NonNullable<AedesOptions['authorizeForward']> {
   return (aedesClient, aedesPacket) => {

@@ -22,11 +22,13 @@ import type { SessionClient } from './session.ts';
 import { SessionExpiry } from './session-expiry.ts';
 import { createSnapshots, type LocationSnapshot } from './snapshot.ts';
 import { createTripSubscriptions } from './subscribe.ts';
+import type { TopicLimits } from './topic-size.ts';
 import { createTripDeliveries } from './trip-deliveries.ts';
 import { watchTrips } from './trip-rights.ts';
 import { TripWatch } from './trip-watch.ts';
 
 export type PlatformPolicyOptions = {
+  settings: { limits: TopicLimits };
   verifier: TokenVerifier;
   admission: Admission;
   presence: DriverPresence;

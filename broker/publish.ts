@@ -23,8 +23,10 @@ import { insist } from './insist.ts';
 import type { Policy } from './policy.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
+import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
 
 export type PublishOptions = {
+  settings: { limits: TopicLimits };
   admission: Admission;
   verifier: TokenVerifier;
   expiry: SessionExpiry;
@@ -43,6 +45,7 @@ const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'o
  * acknowledgement) and reported on the sender's errors topic.
  */
 export function createAdmittingPublish(options: PublishOptions): Policy['publish'] {
+  const { limits } = options.settings;
   const { admission, verifier, expiry, presence, connectionLog, transitions, publisher, metrics, log } =
     options;
 
@@ -180,7 +183,7 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
   return (incoming) => {
     const { session, packet, receivedAt } = incoming;
     connectionLog.active(session.connectionId, receivedAt);
-    const match = matchTopic(packet.topic);
+    const match = isTopicTooLarge(packet.topic, limits) ? undefined : matchTopic(packet.topic);
     if (match === undefined || match.topic.publish(session.identity, match.id) === 'refused')
       return refuse(incoming, 'FORBIDDEN', 'you may not publish to this topic');
     incoming.id = match.id;

@@ -9,7 +9,6 @@ import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
 import { createPublishHandler } from './incoming.ts';
 import { letGoInGroups } from './let-go.ts';
-import { limits } from './limits.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
 import { checkPacketShape } from './packet-shape.ts';
 import { limitPacketSize } from './packet-size.ts';
@@ -60,6 +59,7 @@ const outliving = (emitter: Emitter): Emitter => ({
 
 export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
   const { host, settings, policy, emitter, sessionStore, metrics, log } = options;
+  const { limits } = settings;
   storeOnlyGranted(sessionStore);
   repairQueues(sessionStore);
   const broker = await FleetBroker.start({
@@ -67,14 +67,14 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     persistence: sessionStore,
     connectTimeout: limits.connectTimeoutMs,
     drainTimeout: limits.drainTimeoutMs,
-    maxInflightInbound: limits.maxInflightQoS2,
+    maxInflightInbound: limits.maxInflightIncoming,
     queueLimit: MAX_BEFORE_LOGIN,
     // Checked before the user's name space is put in front
     maxClientsIdLength: Number.MAX_SAFE_INTEGER,
-    ...createAuthentication({ policy, metrics, log }),
+    ...createAuthentication({ settings, policy, metrics, log }),
     authorizePublish: createPublishHandler(policy, sessionStore),
-    authorizeSubscribe: createSubscribeHandler(policy, log),
-    authorizeForward: createDeliverHandler(policy.deliveries, metrics),
+    authorizeSubscribe: createSubscribeHandler(policy, limits, log),
+    authorizeForward: createDeliverHandler(policy.deliveries, limits, metrics),
   });
   policy.attach(broker);
   takeUpInOrder(broker, sessionStore, log);
@@ -94,7 +94,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     const client = broker.handle(connection) as SessionClient;
     client.transport = transport;
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
-    limitPacketSize(client);
+    limitPacketSize(client, limits.maxPacketBytes);
     checkPacketShape(client);
     connection.once('close', () => policy.closed(client));
   });

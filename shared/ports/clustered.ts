@@ -51,6 +51,7 @@ async function join({ config, log, lifecycle, health, metrics, circuits }: Base,
   });
   lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
   const sessionStore = createRedisSessionStore({
+    maxQueued: config.mqtt.limits.maxQueuedMessages,
     connections: redis,
     emitter,
     onDropped: () => metrics.dropped.inc({ reason: 'queue_full' }),
