@@ -96,7 +96,11 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     // Checked before the user's name space is put in front
     maxClientsIdLength: Number.MAX_SAFE_INTEGER,
     ...createAuthentication({ ...options, expiry }),
-    authorizePublish: createPublishHandler({ ...options, expiry }),
+    authorizePublish: createPublishHandler({
+      ...options,
+      expiry,
+      renewed: (client) => rights.renewed(client),
+    }),
     authorizeSubscribe: createSubscribeHandler(watch, log),
     authorizeForward: createDeliverHandler(watch, metrics),
   });
@@ -106,7 +110,8 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     snapshots.subscribed(subscriptions, client as SessionClient),
   );
   takeUpInOrder(broker, sessionStore, log);
-  const movedOn = watchTrips(broker, emitter, sessionStore, options.control, watch, snapshots.changed, log);
+  const rights = watchTrips(broker, emitter, sessionStore, options.control, watch, snapshots.changed, log);
+  const { movedOn } = rights;
   const everyClient = () => broker.everyClient() as unknown as SessionClient[];
   const catchUp = createCatchUp({ ...options, watch, movedOn, everyClient });
   options.onGap(catchUp.closeGap);

@@ -35,5 +35,7 @@ export type SessionStore = {
   incomingGetPacket(client: object, packet: object): Promise<unknown>;
   removeSubscriptions(client: object, filters: string[]): Promise<void>;
   addSubscriptions(client: object, subscriptions: object[]): Promise<void>;
+  /** Forgets the last will that is kept for the case that this broker dies. */
+  delWill(client: { id: string }): Promise<unknown>;
   destroy(): Promise<void>;
 };
