@@ -57,6 +57,7 @@ export function createPlatformPolicy(options: PlatformPolicyOptions): Policy {
     client.close();
   });
   let skipped: (tripId: string) => void = () => undefined;
+  let renewed: (client: SessionClient) => void = () => undefined;
   const watch = new TripWatch(options.followStates, (tripId) => skipped(tripId));
 
   function attach(broker: FleetBroker): void {
@@ -65,9 +66,10 @@ export function createPlatformPolicy(options: PlatformPolicyOptions): Policy {
     broker.on('subscribe', (subscriptions, client) =>
       snapshots.subscribed(subscriptions, client as SessionClient),
     );
-    const movedOn = watchTrips(broker, emitter, sessionStore, control, watch, snapshots.changed, log);
+    const rights = watchTrips(broker, emitter, sessionStore, control, watch, snapshots.changed, log);
     const everyClient = () => broker.everyClient() as unknown as SessionClient[];
-    const catchUp = createCatchUp({ ...options, watch, movedOn, everyClient });
+    const catchUp = createCatchUp({ ...options, watch, movedOn: rights.movedOn, everyClient });
+    renewed = rights.renewed;
     skipped = catchUp.skipped;
     options.onGap(catchUp.closeGap);
   }
@@ -76,7 +78,7 @@ export function createPlatformPolicy(options: PlatformPolicyOptions): Policy {
     identify: (packet) => verifier.verify(packet.password?.toString() ?? ''),
     admit: createLetIn({ ...options, expiry }),
     relays: false,
-    publish: createAdmittingPublish({ ...options, expiry }),
+    publish: createAdmittingPublish({ ...options, expiry, renewed: (client) => renewed(client) }),
     subscribe: createTripSubscriptions(watch),
     deliveries: createTripDeliveries(watch),
     attach,

@@ -21,6 +21,7 @@ import { holdOff } from './hold-off.ts';
 import type { Incoming } from './incoming.ts';
 import { insist } from './insist.ts';
 import type { Policy } from './policy.ts';
+import type { SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
 import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
@@ -30,6 +31,8 @@ export type PublishOptions = {
   admission: Admission;
   verifier: TokenVerifier;
   expiry: SessionExpiry;
+  /** A session goes on with another token. */
+  renewed(client: SessionClient): void;
   presence: DriverPresence;
   connectionLog: Pick<ConnectionLog, 'active'>;
   transitions: TransitionDoor;
@@ -37,6 +40,9 @@ export type PublishOptions = {
   metrics: Metrics;
   log: Logger;
 };
+
+/** As over REST, where tokens can't be checked. */
+const CHECK_AGAIN_MS = 5000;
 
 const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'ownTracks']);
 
@@ -46,8 +52,18 @@ const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'o
  */
 export function createAdmittingPublish(options: PublishOptions): Policy['publish'] {
   const { limits } = options.settings;
-  const { admission, verifier, expiry, presence, connectionLog, transitions, publisher, metrics, log } =
-    options;
+  const {
+    admission,
+    verifier,
+    expiry,
+    renewed,
+    presence,
+    connectionLog,
+    transitions,
+    publisher,
+    metrics,
+    log,
+  } = options;
 
   function report({ session, packet }: Incoming, refusal: Refusal): void {
     reportRefusal(publisher, session.identity, packet.topic, refusal).catch((error: unknown) =>
@@ -55,11 +71,11 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
     );
   }
 
-  function refuse(incoming: Incoming, code: ErrorCode, message: string): void {
+  function refuse(incoming: Incoming, code: ErrorCode, message: string, more: Partial<Refusal> = {}): void {
     const name = matchTopic(incoming.packet.topic)?.name;
     if (name !== undefined && positionTopics.has(name)) metrics.positions.inc({ verdict: code });
     else metrics.refusals.inc({ code });
-    report(incoming, { code, message });
+    report(incoming, { ...more, code, message });
     incoming.acknowledge();
   }
 
@@ -85,13 +101,22 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
   async function renew({ client, session, packet }: Incoming): Promise<Refusal | undefined> {
     try {
       const identity = await verifier.verify(packet.payload.toString().trim());
-      if (identity.sub !== session.identity.sub || identity.role !== session.identity.role)
+      const { sub, role, expiresAt } = session.identity;
+      if (identity.sub !== sub || identity.role !== role)
         return { code: 'FORBIDDEN', message: 'the token is for another sub or role' };
+      // One that was long on its way, or is sent again, must not cut short what a later one has given
+      if (identity.expiresAt < expiresAt)
+        return { code: 'FORBIDDEN', message: 'the token ends before the one that the session has' };
       session.identity = identity;
-      if (!client.closed) expiry.watch(client, identity.expiresAt);
+      if (client.closed) return undefined;
+      expiry.watch(client, identity.expiresAt);
+      renewed(client);
       return undefined;
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
+      // It may be good: whoever can tell does not answer
+      if (error.reason === 'unavailable')
+        return { code: 'OVERLOADED', message: error.message, retryAfterMs: CHECK_AGAIN_MS };
       return { code: 'FORBIDDEN', message: error.message };
     }
   }
@@ -139,7 +164,9 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
       log.warn({ err: error, attempt, topic: packet.topic }, 'a message waits: it could not be handled');
     insist(work, () => !client.closed, failed).then(
       (refusal) =>
-        refusal === undefined ? incoming.acknowledge() : refuse(incoming, refusal.code, refusal.message),
+        refusal === undefined
+          ? incoming.acknowledge()
+          : refuse(incoming, refusal.code, refusal.message, refusal),
       // Its client has gone, and has it still
       () => leaveUnacknowledged(incoming),
     );

@@ -12,8 +12,10 @@ const TICK_MS = 500;
 export class OpenStreams {
   private readonly streams = new Set<OpenStream>();
   private readonly timer: NodeJS.Timeout;
+  private readonly revocations: Pick<Revocations, 'covers' | 'onAdded'>;
 
   constructor(control: Control, revocations: Pick<Revocations, 'covers' | 'onAdded'>) {
+    this.revocations = revocations;
     this.timer = setInterval(() => {
       const now = Date.now();
       this.closeWhere(({ identity }) => identity.expiresAt <= now, 'TOKEN_EXPIRED');
@@ -23,9 +25,10 @@ export class OpenStreams {
     revocations.onAdded(() => this.closeWhere(({ identity }) => revocations.covers(identity), 'REVOKED'));
   }
 
-  /** The returned function takes it out again. */
+  /** The returned function takes it out again. One whose token was revoked since it was checked is closed at once. */
   add(stream: OpenStream): () => void {
     this.streams.add(stream);
+    if (this.revocations.covers(stream.identity)) stream.close('REVOKED');
     return () => this.streams.delete(stream);
   }
 
