@@ -9,7 +9,7 @@ import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { limits } from './limits.ts';
-import { type LoginRefusal, newSession, type Session, type SessionClient } from './session.ts';
+import { aboutClient, type LoginRefusal, newSession, type Session, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { statusWill } from './status-will.ts';
 
@@ -46,12 +46,12 @@ export function createAuthentication(
     }
     try {
       const identity = await withTimeout(verifier.verify(packet.password?.toString() ?? ''));
-      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean);
+      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean, client.connectionId);
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
       client.refusal = refusalOf(error);
       if (client.refusal.returnCode === SERVER_UNAVAILABLE)
-        log.error({ err: error }, 'tokens can not be checked');
+        log.error({ err: error, connectionId: client.connectionId }, 'tokens can not be checked');
     }
   }
 
@@ -102,10 +102,13 @@ export function createAuthentication(
       metrics.connections.dec(labels);
       const ended = client._disconnected ? 'DISCONNECTED' : 'LOST';
       connectionLog.closed(session.connectionId, Date.now(), session.closeReason ?? ended);
-      log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
+      log.debug(
+        { ...aboutClient(client), transport, reason: session.closeReason ?? ended },
+        'connection closed',
+      );
     });
     log.debug(
-      { sub: identity.sub, role: identity.role, clientId: client.id, transport },
+      { ...aboutClient(client), role: identity.role, transport, remoteAddress: client.remoteAddress },
       'connection opened',
     );
     return undefined;
@@ -124,9 +127,8 @@ export function createAuthentication(
         (refusal) => {
           metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
           if (refusal === undefined) return callback(null, true);
-          const { remoteAddress, session } = client as SessionClient;
           log.info(
-            { result: refusal.result, reason: refusal.message, sub: session?.identity.sub, remoteAddress },
+            { result: refusal.result, reason: refusal.message, ...aboutRefused(client as SessionClient) },
             'login refused',
           );
           callback(
@@ -141,6 +143,13 @@ export function createAuthentication(
     },
   };
 }
+
+/** Its client id is whatever a stranger sent. */
+const aboutRefused = ({ connectionId, session, remoteAddress }: SessionClient) => ({
+  connectionId,
+  sub: session?.identity.sub,
+  remoteAddress,
+});
 
 const noPlace: ReleasePlace = () => undefined;
 

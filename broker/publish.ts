@@ -22,7 +22,7 @@ import { parseTransition } from '../shared/trips/transition-message.ts';
 import { DEALT_WITH } from './fleet-broker.ts';
 import { holdOff } from './hold-off.ts';
 import { insist } from './insist.ts';
-import type { Session, SessionClient } from './session.ts';
+import { aboutClient, type Session, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
 
@@ -85,9 +85,9 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     log,
   } = options;
 
-  function report({ session, packet }: Incoming, refusal: Refusal): void {
+  function report({ client, session, packet }: Incoming, refusal: Refusal): void {
     reportRefusal(publisher, session.identity, packet.topic, refusal).catch((error: unknown) =>
-      log.warn({ err: error, sub: session.identity.sub }, 'a refusal could not be reported'),
+      log.warn({ err: error, ...aboutClient(client) }, 'a refusal could not be reported'),
     );
   }
 
@@ -100,9 +100,9 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
   }
 
   /** Not acknowledged, so that a QoS 1 client sends it again when it comes back. */
-  function leaveUnacknowledged({ client, session, packet, acknowledge }: Incoming): void {
+  function leaveUnacknowledged({ client, packet, acknowledge }: Incoming): void {
     if (packet.qos === 0) return acknowledge();
-    log.debug({ sub: session.identity.sub }, 'closed, so that it sends again what could not be kept');
+    log.debug(aboutClient(client), 'closed, so that it sends again what could not be kept');
     client.close();
   }
 
@@ -182,7 +182,10 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
   function whenDone(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
     const { client, packet } = incoming;
     const failed = (error: unknown, attempt: number) =>
-      log.warn({ err: error, attempt, topic: packet.topic }, 'a message waits: it could not be handled');
+      log.warn(
+        { err: error, ...aboutClient(client), attempt, topic: packet.topic },
+        'a message waits: it could not be handled',
+      );
     insist(work, () => !client.closed, failed).then(
       (refusal) =>
         refusal === undefined ? incoming.acknowledge() : refuse(incoming, refusal.code, refusal.message),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Admission } from '../shared/admission/index.ts';
 import type { Revocations } from '../shared/auth/revocations.ts';
@@ -24,7 +25,7 @@ import { limits } from './limits.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
 import { limitPacketSize } from './packet-size.ts';
 import { createPublishHandler } from './publish.ts';
-import type { SessionClient } from './session.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import { SessionExpiry } from './session-expiry.ts';
 import { repairQueues } from './session-queue.ts';
 import { createSnapshots, type LocationSnapshot } from './snapshot.ts';
@@ -80,7 +81,7 @@ const outliving = (emitter: Emitter): Emitter => ({
 export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
   const { host, settings, emitter, sessionStore, metrics, log } = options;
   const expiry = new SessionExpiry((client) => {
-    log.debug({ sub: client.session?.identity.sub, clientId: client.id }, 'closed: its token has expired');
+    log.debug(aboutClient(client), 'closed: its token has expired');
     if (client.session !== undefined) client.session.closeReason = 'TOKEN_EXPIRED';
     client.close();
   });
@@ -113,11 +114,15 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   // Without a listener, it would end the process
   (broker as EventEmitter).on('error', (error) => log.error({ err: error }, 'broker error'));
   broker.on('clientError', (client, error) =>
-    log.debug({ clientId: client.id, reason: error.message }, 'client error'),
+    log.debug({ ...aboutClient(client as SessionClient), reason: error.message }, 'client error'),
   );
   broker.on('connectionError', (client, error) =>
     log.debug(
-      { remoteAddress: (client as SessionClient).remoteAddress, reason: error.message },
+      {
+        connectionId: (client as SessionClient).connectionId,
+        remoteAddress: (client as SessionClient).remoteAddress,
+        reason: error.message,
+      },
       'connection error',
     ),
   );
@@ -125,6 +130,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   const listeners = await listen(host, settings, (connection, transport, remoteAddress) => {
     const client = broker.handle(connection) as SessionClient;
     client.transport = transport;
+    client.connectionId = randomUUID();
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
     limitPacketSize(client);
     // Aedes tells of the end of those alone that it has let in; a session that is taken up follows its trips before that

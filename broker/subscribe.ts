@@ -4,7 +4,7 @@ import type { Logger } from '../shared/telemetry/log.ts';
 import { authorizeFilter } from '../shared/topics.ts';
 import { mayFollow } from '../shared/trips/status.ts';
 import { limits } from './limits.ts';
-import type { Session, SessionClient } from './session.ts';
+import { aboutClient, type Session, type SessionClient } from './session.ts';
 import type { TripWatch } from './trip-watch.ts';
 
 /** The subscription objects that were granted: Aedes hands the same ones to the session store. */
@@ -58,7 +58,7 @@ export function createSubscribeHandler(
     const { identity, filters } = session;
     const { topic } = subscription;
     const refuse = () => {
-      log.debug({ sub: identity.sub, filter: topic }, 'subscription refused');
+      log.debug({ ...aboutClient(client), filter: topic }, 'subscription refused');
       callback(null, null);
     };
     const { permission } = authorizeFilter(identity, topic);
@@ -77,7 +77,10 @@ export function createSubscribeHandler(
         callback(null, subscription);
       },
       (error: Error) => {
-        log.warn({ err: error, sub: identity.sub }, 'a subscription could not be checked, and is refused');
+        log.warn(
+          { err: error, ...aboutClient(client) },
+          'a subscription could not be checked, and is refused',
+        );
         // A session that is taken up again is not let in: it would lose this filter unknowingly, and what waits for it
         if (!client.connackSent) return callback(error);
         takeBack();
