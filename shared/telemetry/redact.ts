@@ -1,7 +1,7 @@
 import { describeError } from './error.ts';
 
 /** Names of what is never in a log, wherever in an object it is (SPEC section 3). */
-const SECRET = /token|passw|secret|authoriz|cookie|jwt|credential|private_?key|api_?key/i;
+const SECRET = /token|passw|secret|authoriz|cookie|credential|private_?key|api_?key|^jwt$/i;
 
 /** Names of what says where somebody is, or how it moves there. */
 const PLACE = new Set([

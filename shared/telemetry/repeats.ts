@@ -83,7 +83,8 @@ export class Repeats {
     ).unref();
     if (this.isFlushedAtExit) return;
     this.isFlushedAtExit = true;
-    process.once('exit', () => this.flush());
+    // Before the log's own listener, which writes what is left of it
+    process.prependOnceListener('exit', () => this.flush());
   }
 
   private end(message: string, kind: Kind): void {
