@@ -3,6 +3,7 @@ import { createPlatformPolicy } from './broker/platform-policy.ts';
 import { startBroker } from './broker/server.ts';
 import { startIngest } from './ingest/ingest.ts';
 import { startLogWorkers } from './ingest/log/workers.ts';
+import packageJson from './package.json' with { type: 'json' };
 import { Admission } from './shared/admission/index.ts';
 import { Revocations, withRevocations } from './shared/auth/revocations.ts';
 import { KeySetupError } from './shared/auth/settings.ts';
@@ -10,6 +11,7 @@ import { createTokenSigner } from './shared/auth/sign.ts';
 import { loadRevocations } from './shared/auth/sql-revocations.ts';
 import { createTokenVerifier } from './shared/auth/verify.ts';
 import { archiveDirProblems } from './shared/config/archive-dir.ts';
+import { settingsInUse } from './shared/config/in-use.ts';
 import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
 import { openEmbeddedDatabase } from './shared/database/embedded.ts';
@@ -23,12 +25,18 @@ import { type Messages, openAlone } from './shared/ports/alone.ts';
 import type { Base } from './shared/ports/base.ts';
 import { openClustered } from './shared/ports/clustered.ts';
 import { Circuits } from './shared/telemetry/circuits.ts';
-import { createLogger, type Logger } from './shared/telemetry/log.ts';
+import type { Levels } from './shared/telemetry/levels.ts';
+import { createLog, type Logger } from './shared/telemetry/log.ts';
+import { LogLevelDoor } from './shared/telemetry/log-level.ts';
 import { createMetrics, watchLogs } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
 import { welcome } from './shared/welcome.ts';
 
+const { version } = packageJson;
+
 const DRAIN_MS = 10_000;
+
+const about = ({ role }: Config) => ({ role, version, node: process.version, pid: process.pid });
 
 /** A role may be all of them. */
 const takesPart = ({ role }: Config, part: 'broker' | 'ingest' | 'api') => role === 'all' || role === part;
@@ -108,7 +116,7 @@ async function openPorts(base: Base) {
 }
 
 /** Configuration, then the ports, then the roles. */
-async function start(base: Base): Promise<void> {
+async function start(base: Base, levels: Levels): Promise<void> {
   const { config, log, lifecycle, health, metrics, queries, locks, revocations, verifier } = base;
   const { host } = config;
   const { ports, logs } = await openPorts(base);
@@ -160,7 +168,13 @@ async function start(base: Base): Promise<void> {
       })
     : undefined;
   if (api !== undefined) lifecycle.started('api', () => api.stop());
-  const metricsServer = await startMetricsServer(host, config.metricsPort, metrics.registry, health);
+  const metricsServer = await startMetricsServer(
+    host,
+    config.metricsPort,
+    metrics.registry,
+    health,
+    new LogLevelDoor(levels, log),
+  );
   lifecycle.started('metrics', () => metricsServer.stop());
 
   log.info({ role: config.role, mqtt: broker?.ports, api: api?.port, metrics: metricsServer.port }, 'ready');
@@ -175,11 +189,12 @@ async function start(base: Base): Promise<void> {
   }
 }
 
-async function run(config: Config, log: Logger): Promise<void> {
+async function run(config: Config, log: Logger, levels: Levels): Promise<void> {
+  log.info({ ...about(config), settings: settingsInUse(process.env) }, 'starting');
   const lifecycle = new Lifecycle(log);
   const end = stopOnSignals(lifecycle, log);
   try {
-    await start(await openBase(config, log, lifecycle, end));
+    await start(await openBase(config, log, lifecycle, end), levels);
   } catch (error) {
     if (error instanceof KeySetupError) throw error;
     log.fatal({ err: error }, 'could not start');
@@ -203,7 +218,8 @@ function configuration(): Config {
 
 try {
   const config = configuration();
-  await run(config, createLogger(config.logLevel));
+  const { log, levels } = createLog(config.logLevel);
+  await run(config, log, levels);
 } catch (error) {
   if (!(error instanceof ConfigError || error instanceof KeySetupError)) throw error;
   process.stderr.write(`${error.message}\n`);

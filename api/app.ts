@@ -10,6 +10,7 @@ import { authenticate } from './middleware/authenticate.ts';
 import { authenticateDevice } from './middleware/authenticate-device.ts';
 import { compress } from './middleware/compress.ts';
 import { allowOrigins } from './middleware/cors.ts';
+import { logRequests } from './middleware/log-requests.ts';
 import { onlyMethodsOf } from './middleware/methods.ts';
 import { limitRate } from './middleware/rate-limit.ts';
 import { RateLimitStore } from './middleware/rate-limit-store.ts';
@@ -36,7 +37,7 @@ export function createApp(options: ApiOptions, streams: OpenStreams): Express {
   app.disable('etag');
   app.set('trust proxy', settings.trustProxy);
   app.use(helmet({ contentSecurityPolicy: noContent }));
-  app.use(nameRequest, compress);
+  app.use(nameRequest, logRequests(log), compress);
   app.use(allowOrigins(settings.corsOrigins));
 
   const routes = apiRoutes(options, streams);

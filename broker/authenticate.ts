@@ -7,7 +7,7 @@ import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { boundKeepalive } from './keepalive.ts';
 import type { Policy } from './policy.ts';
-import { type LoginRefusal, newSession, type SessionClient } from './session.ts';
+import { aboutClient, endOf, type LoginRefusal, newSession, type SessionClient } from './session.ts';
 
 export type AuthenticateOptions = {
   settings: Pick<MqttSettings, 'limits'>;
@@ -40,12 +40,12 @@ export function createAuthentication(
     boundKeepalive(client, packet, limits);
     try {
       const identity = await withTimeout(policy.identify(packet), limits.authenticationTimeoutMs);
-      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean);
+      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean, client.connectionId);
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
       client.refusal = refusalOf(error);
       if (client.refusal.returnCode === SERVER_UNAVAILABLE)
-        log.error({ err: error }, 'tokens can not be checked');
+        log.error({ err: error, connectionId: client.connectionId }, 'tokens can not be checked');
     }
   }
 
@@ -61,10 +61,10 @@ export function createAuthentication(
     metrics.connections.inc(labels);
     client.conn.once('close', () => {
       metrics.connections.dec(labels);
-      log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
+      log.debug({ ...aboutClient(client), transport, reason: endOf(client) }, 'connection closed');
     });
     log.debug(
-      { sub: identity.sub, role: identity.role, clientId: client.id, transport },
+      { ...aboutClient(client), role: identity.role, transport, remoteAddress: client.remoteAddress },
       'connection opened',
     );
     return undefined;
@@ -83,9 +83,8 @@ export function createAuthentication(
         (refusal) => {
           metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
           if (refusal === undefined) return callback(null, true);
-          const { remoteAddress, session } = client as SessionClient;
           log.info(
-            { result: refusal.result, reason: refusal.message, sub: session?.identity.sub, remoteAddress },
+            { result: refusal.result, reason: refusal.message, ...aboutRefused(client as SessionClient) },
             'login refused',
           );
           callback(
@@ -100,6 +99,13 @@ export function createAuthentication(
     },
   };
 }
+
+/** Its client id is whatever a stranger sent. */
+const aboutRefused = ({ connectionId, session, remoteAddress }: SessionClient) => ({
+  connectionId,
+  sub: session?.identity.sub,
+  remoteAddress,
+});
 
 export const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
 

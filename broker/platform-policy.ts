@@ -18,7 +18,7 @@ import type { FleetBroker } from './fleet-broker.ts';
 import { createLetIn } from './let-in.ts';
 import type { Policy } from './policy.ts';
 import { createAdmittingPublish } from './publish.ts';
-import type { SessionClient } from './session.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import { SessionExpiry } from './session-expiry.ts';
 import { createSnapshots, type LocationSnapshot } from './snapshot.ts';
 import { createTripSubscriptions } from './subscribe.ts';
@@ -52,7 +52,7 @@ export type PlatformPolicyOptions = {
 export function createPlatformPolicy(options: PlatformPolicyOptions): Policy {
   const { verifier, emitter, sessionStore, control, log } = options;
   const expiry = new SessionExpiry((client) => {
-    log.debug({ sub: client.session?.identity.sub, clientId: client.id }, 'closed: its token has expired');
+    log.debug(aboutClient(client), 'closed: its token has expired');
     if (client.session !== undefined) client.session.closeReason = 'TOKEN_EXPIRED';
     client.close();
   });

@@ -21,7 +21,7 @@ import { holdOff } from './hold-off.ts';
 import type { Incoming } from './incoming.ts';
 import { insist } from './insist.ts';
 import type { Policy } from './policy.ts';
-import type { SessionClient } from './session.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
 import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
@@ -65,9 +65,9 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
     log,
   } = options;
 
-  function report({ session, packet }: Incoming, refusal: Refusal): void {
+  function report({ client, session, packet }: Incoming, refusal: Refusal): void {
     reportRefusal(publisher, session.identity, packet.topic, refusal).catch((error: unknown) =>
-      log.warn({ err: error, sub: session.identity.sub }, 'a refusal could not be reported'),
+      log.warn({ err: error, ...aboutClient(client) }, 'a refusal could not be reported'),
     );
   }
 
@@ -80,9 +80,9 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
   }
 
   /** Not acknowledged, so that a QoS 1 client sends it again when it comes back. */
-  function leaveUnacknowledged({ client, session, packet, acknowledge }: Incoming): void {
+  function leaveUnacknowledged({ client, packet, acknowledge }: Incoming): void {
     if (packet.qos === 0) return acknowledge();
-    log.debug({ sub: session.identity.sub }, 'closed, so that it sends again what could not be kept');
+    log.debug(aboutClient(client), 'closed, so that it sends again what could not be kept');
     client.close();
   }
 
@@ -161,7 +161,10 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
   function whenDone(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
     const { client, packet } = incoming;
     const failed = (error: unknown, attempt: number) =>
-      log.warn({ err: error, attempt, topic: packet.topic }, 'a message waits: it could not be handled');
+      log.warn(
+        { err: error, ...aboutClient(client), attempt, topic: packet.topic },
+        'a message waits: it could not be handled',
+      );
     insist(work, () => !client.closed, failed).then(
       (refusal) =>
         refusal === undefined

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { MqttSettings } from '../shared/config.ts';
 import type { Emitter } from '../shared/emitter/index.ts';
@@ -13,7 +14,7 @@ import { type BrokerPorts, listen } from './listeners.ts';
 import { checkPacketShape } from './packet-shape.ts';
 import { limitPacketSize } from './packet-size.ts';
 import type { Policy } from './policy.ts';
-import type { SessionClient } from './session.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import { repairQueues } from './session-queue.ts';
 import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
 import { takeUpInOrder } from './take-up.ts';
@@ -81,11 +82,15 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   // Without a listener, it would end the process
   (broker as EventEmitter).on('error', (error) => log.error({ err: error }, 'broker error'));
   broker.on('clientError', (client, error) =>
-    log.debug({ clientId: client.id, reason: error.message }, 'client error'),
+    log.debug({ ...aboutClient(client as SessionClient), reason: error.message }, 'client error'),
   );
   broker.on('connectionError', (client, error) =>
     log.debug(
-      { remoteAddress: (client as SessionClient).remoteAddress, reason: error.message },
+      {
+        connectionId: (client as SessionClient).connectionId,
+        remoteAddress: (client as SessionClient).remoteAddress,
+        reason: error.message,
+      },
       'connection error',
     ),
   );
@@ -93,6 +98,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   const listeners = await listen(host, settings, (connection, transport, remoteAddress) => {
     const client = broker.handle(connection) as SessionClient;
     client.transport = transport;
+    client.connectionId = randomUUID();
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
     limitPacketSize(client, limits.maxPacketBytes);
     checkPacketShape(client);

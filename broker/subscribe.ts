@@ -5,7 +5,7 @@ import type { Logger } from '../shared/telemetry/log.ts';
 import { authorizeFilter } from '../shared/topics.ts';
 import { mayFollow } from '../shared/trips/status.ts';
 import type { Policy } from './policy.ts';
-import type { Session, SessionClient } from './session.ts';
+import { aboutClient, type Session, type SessionClient } from './session.ts';
 import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
 import type { TripWatch } from './trip-watch.ts';
 
@@ -66,10 +66,13 @@ export function createSubscribeHandler(
     const client = aedesClient as SessionClient;
     const { session } = client;
     if (session === undefined) return callback(new Error('no session'));
-    const { identity, filters } = session;
+    const { filters } = session;
     const { topic } = subscription;
     const refuse = () => {
-      log.debug({ sub: identity.sub, filter: topic.slice(0, limits.maxTopicLength) }, 'subscription refused');
+      log.debug(
+        { ...aboutClient(client), filter: topic.slice(0, limits.maxTopicLength) },
+        'subscription refused',
+      );
       callback(null, null);
     };
     if (isTopicTooLarge(topic, limits)) return refuse();
@@ -90,7 +93,10 @@ export function createSubscribeHandler(
         callback(null, subscription);
       },
       (error: Error) => {
-        log.warn({ err: error, sub: identity.sub }, 'a subscription could not be checked, and is refused');
+        log.warn(
+          { err: error, ...aboutClient(client) },
+          'a subscription could not be checked, and is refused',
+        );
         // A session that is taken up again is not let in: it would lose this filter unknowingly, and what waits for it
         if (!client.connackSent) return callback(error);
         takeBack();

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Static, Type } from 'typebox';
+import { logLevels } from '../telemetry/levels.ts';
 import type { FormatName } from './formats.ts';
 import { limitVariables } from './limit-variables.ts';
 
@@ -16,7 +17,6 @@ const count = (defaultCount: number, minimum: number, description: string, maxim
   Type.Integer({ minimum, maximum, default: defaultCount, description });
 
 const roles = ['all', 'broker', 'ingest', 'api'] as const;
-const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const onOff = ['on', 'off'] as const;
 
 /** Every day that is kept is a table: ten years of them still start in seconds. */

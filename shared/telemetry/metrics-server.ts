@@ -1,18 +1,22 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { type Health, healthAnswer } from '../health.ts';
+import type { HttpAnswer, LogLevelDoor } from './log-level.ts';
 
 export type MetricsServer = { port: number; stop(): Promise<void> };
 
-/** `/metrics` and `/health*`, in every role. */
+/** `/metrics`, `/health*` and `/log-level`, in every role. */
 export async function startMetricsServer(
   host: string,
   port: number,
   registry: Registry,
   health: Health,
+  logLevel: LogLevelDoor,
 ): Promise<MetricsServer> {
-  const answer = async (path: string): Promise<{ status: number; type: string; body: string }> => {
+  const answer = async (request: IncomingMessage): Promise<HttpAnswer> => {
+    const path = (request.url ?? '/').split('?')[0] ?? '/';
+    if (path === '/log-level') return logLevel.answer(request, false);
     if (path === '/metrics')
       return { status: 200, type: registry.contentType, body: await registry.metrics() };
     const found = await healthAnswer(path, health);
@@ -23,8 +27,9 @@ export async function startMetricsServer(
     };
   };
   const server = createServer((request, response) => {
-    answer((request.url ?? '/').split('?')[0] ?? '/').then(
-      ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
+    answer(request).then(
+      ({ status, type, body, headers }) =>
+        response.writeHead(status, { 'content-type': type, ...headers }).end(body),
       (error: Error) => response.destroy(error),
     );
   });
@@ -36,6 +41,7 @@ export async function startMetricsServer(
     port: (server.address() as AddressInfo).port,
     stop: () =>
       new Promise((resolve) => {
+        logLevel.stop();
         server.close(() => resolve());
         server.closeAllConnections();
       }),
