@@ -13,6 +13,7 @@ import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
 import { openEmbeddedDatabase } from './shared/database/embedded.ts';
 import type { Database } from './shared/database/index.ts';
+import { measureQueries } from './shared/database/measure-queries.ts';
 import { migrate } from './shared/database/migrate.ts';
 import { connectPostgres } from './shared/database/postgres.ts';
 import { loadEnvFile } from './shared/env-file.ts';
@@ -23,8 +24,9 @@ import type { Base } from './shared/ports/base.ts';
 import { openClustered } from './shared/ports/clustered.ts';
 import { Circuits } from './shared/telemetry/circuits.ts';
 import { createLogger, type Logger } from './shared/telemetry/log.ts';
-import { createMetrics, watchLogs } from './shared/telemetry/metrics.ts';
+import { createMetrics } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
+import { showBuild, watchLogs } from './shared/telemetry/watch.ts';
 import { welcome } from './shared/welcome.ts';
 
 const DRAIN_MS = 10_000;
@@ -58,6 +60,8 @@ async function openBase(
   lifecycle.started('database', () => database.close());
   health.add('database', async () => void (await database.queries.one('select 1')));
   const metrics = createMetrics();
+  measureQueries(database.queries, metrics);
+  showBuild(metrics.registry, config);
   const circuits = new Circuits(metrics.registry);
   if (database.circuit !== undefined) circuits.add('database', database.circuit);
   const migrated = await migrate(database.connectionString, log);
@@ -111,7 +115,7 @@ async function start(base: Base): Promise<void> {
   const { config, log, lifecycle, health, metrics, queries, locks, revocations, verifier } = base;
   const { host } = config;
   const { ports, logs } = await openPorts(base);
-  watchLogs(metrics.registry, logs);
+  watchLogs(metrics.registry, logs, config.admission.maxQueuedPositions);
   const { positionLog, presence, trips } = ports;
   const admission = new Admission({
     ...config.admission,
@@ -155,7 +159,7 @@ async function start(base: Base): Promise<void> {
       })
     : undefined;
   if (api !== undefined) lifecycle.started('api', () => api.stop());
-  const metricsServer = await startMetricsServer(host, config.metricsPort, metrics.registry, health);
+  const metricsServer = await startMetricsServer(config.metrics, metrics.registry, health, log);
   lifecycle.started('metrics', () => metricsServer.stop());
 
   log.info({ role: config.role, mqtt: broker?.ports, api: api?.port, metrics: metricsServer.port }, 'ready');
@@ -164,7 +168,7 @@ async function start(base: Base): Promise<void> {
       mqtt: `mqtt://${host}:${broker.ports.mqtt}`,
       ws: `ws://${host}:${broker.ports.ws}/mqtt`,
       rest: `http://${host}:${api.port}`,
-      metrics: `http://${host}:${metricsServer.port}`,
+      metrics: `http://${config.metrics.host}:${metricsServer.port}`,
     };
     process.stdout.write(welcome(addresses, signer));
   }

@@ -93,8 +93,8 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
 
   function refuse(incoming: Incoming, code: ErrorCode, message: string): void {
     const name = matchTopic(incoming.packet.topic)?.name;
-    if (name !== undefined && positionTopics.has(name)) metrics.positions.inc({ verdict: code });
-    else metrics.refusals.inc({ code });
+    if (name !== undefined && positionTopics.has(name)) metrics.positions.count(code);
+    else metrics.refusals.count(code);
     report(incoming, { code, message });
     incoming.acknowledge();
   }

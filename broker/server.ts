@@ -32,6 +32,7 @@ import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
 import { takeUpInOrder } from './take-up.ts';
 import { watchTrips } from './trip-rights.ts';
 import { TripWatch } from './trip-watch.ts';
+import { watchClients } from './watch-clients.ts';
 
 export type BrokerOptions = {
   host: string;
@@ -108,6 +109,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   takeUpInOrder(broker, sessionStore, log);
   const movedOn = watchTrips(broker, emitter, sessionStore, options.control, watch, snapshots.changed, log);
   const everyClient = () => broker.everyClient() as unknown as SessionClient[];
+  watchClients(metrics.registry, everyClient);
   const catchUp = createCatchUp({ ...options, watch, movedOn, everyClient });
   options.onGap(catchUp.closeGap);
   // Without a listener, it would end the process

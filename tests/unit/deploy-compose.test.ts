@@ -210,7 +210,7 @@ describe('Prometheus', () => {
     expect(asked).toEqual(
       processes.map(([name, service]) => ({
         name,
-        port: configOf(service).metricsPort,
+        port: configOf(service).metrics.port,
         job: `fleetcast-${service.environment?.ROLE}`,
       })),
     );

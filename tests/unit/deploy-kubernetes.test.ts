@@ -129,7 +129,7 @@ describe('every process', () => {
       expect(livenessProbe?.httpGet.path).toBe('/health/live');
       expect(readinessProbe?.httpGet.path).toBe('/health/ready');
       const annotations = deployment.spec.template.metadata.annotations ?? {};
-      expect(annotations['prometheus.io/port']).toBe(String(configOf(deployment).metricsPort));
+      expect(annotations['prometheus.io/port']).toBe(String(configOf(deployment).metrics.port));
     }
   });
 

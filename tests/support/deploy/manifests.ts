@@ -19,9 +19,9 @@ export const configOf = (manifest: Manifest): Config =>
 export const deploymentOf = (role: string) => deployments.find((one) => roleOf(one) === role) as Manifest;
 
 /** The ports that a process listens on, by the names that the manifests give them. */
-export const listened = ({ role, mqtt, api, metricsPort }: Config): Record<string, number> => ({
+export const listened = ({ role, mqtt, api, metrics }: Config): Record<string, number> => ({
   ...(role === 'broker' ? { mqtt: mqtt.port, 'mqtt-ws': mqtt.wsPort } : {}),
   ...(role === 'api' ? { api: api.port } : {}),
-  metrics: metricsPort,
+  metrics: metrics.port,
 });
 export const portNames = (manifest: Manifest) => Object.keys(listened(configOf(manifest)));
