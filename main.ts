@@ -2,6 +2,7 @@ import { startApi } from './api/server.ts';
 import { startBroker } from './broker/server.ts';
 import { startIngest } from './ingest/ingest.ts';
 import { startLogWorkers } from './ingest/log/workers.ts';
+import packageJson from './package.json' with { type: 'json' };
 import { Admission } from './shared/admission/index.ts';
 import { Revocations, withRevocations } from './shared/auth/revocations.ts';
 import { KeySetupError } from './shared/auth/settings.ts';
@@ -61,7 +62,7 @@ async function openBase(
   health.add('database', async () => void (await database.queries.one('select 1')));
   const metrics = createMetrics();
   measureQueries(database.queries, metrics);
-  showBuild(metrics.registry, config);
+  showBuild(metrics.registry, packageJson.version, config);
   const circuits = new Circuits(metrics.registry);
   if (database.circuit !== undefined) circuits.add('database', database.circuit);
   const migrated = await migrate(database.connectionString, log);

@@ -13,7 +13,9 @@ export class Tally<Value extends string> {
   private readonly counts: Record<string, number>;
 
   constructor(registry: Registry, { name, help }: Described, label: string, values: readonly Value[]) {
-    const counts: Record<string, number> = Object.fromEntries(values.map((value) => [value, 0]));
+    // Without a prototype: `constructor` is no value either
+    const counts: Record<string, number> = Object.create(null);
+    for (const value of values) counts[value] = 0;
     this.counts = counts;
     new Counter({
       name,

@@ -15,7 +15,7 @@ loopback.addSubnet('127.0.0.0', 8);
 loopback.addAddress('::1', 'ipv6');
 
 /** IPv4 in IPv6 (RFC 4291, 2.5.5.2) is what a listener on `::` sees; a block list looks through it by itself. */
-const isLoopback = (address: string) => loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+export const isLoopback = (address: string) => loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 

@@ -1,5 +1,4 @@
 import { Gauge, type Registry } from 'prom-client';
-import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from '../config.ts';
 import type { PositionLog } from '../position-log/index.ts';
 
@@ -42,8 +41,11 @@ export function watchLogs(
 }
 
 /** Always 1: what runs here. clustered: over Redis, one of many. */
-export function showBuild(registry: Registry, { role, redisUrl }: Pick<Config, 'role' | 'redisUrl'>): void {
-  const { version } = packageJson;
+export function showBuild(
+  registry: Registry,
+  version: string,
+  { role, redisUrl }: Pick<Config, 'role' | 'redisUrl'>,
+): void {
   const mode = redisUrl === undefined ? 'embedded' : 'clustered';
   new Gauge({
     name: 'fleetcast_build_info',

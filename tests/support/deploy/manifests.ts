@@ -6,6 +6,7 @@ export const secret = {
   DATABASE_URL: 'postgresql://fleet:secret@postgres.example.org:5432/fleet',
   REDIS_URL: 'rediss://:secret@redis.example.org:6379',
   JWT_SECRET: 'secret',
+  METRICS_TOKEN: 'a-token-for-prometheus',
 };
 export const resources = readResources();
 export const manifests = resources.map(({ manifest }) => manifest);
