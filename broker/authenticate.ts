@@ -81,7 +81,7 @@ export function createAuthentication(
     authenticate(client, _username, _password, callback) {
       open(client as SessionClient).then(
         (refusal) => {
-          metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
+          metrics.logins.count(refusal?.result ?? 'accepted');
           if (refusal === undefined) return callback(null, true);
           log.info(
             { result: refusal.result, reason: refusal.message, ...aboutRefused(client as SessionClient) },

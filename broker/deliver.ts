@@ -75,13 +75,13 @@ export function createDeliverHandler(
     if (client.conn.destroyed) return packet;
     if (qos === 0) {
       if (client.conn.writableLength > limits.slowReaderBytes) {
-        metrics.dropped.inc({ reason: 'slow_reader' });
+        metrics.dropped.count('slow_reader');
         return null;
       }
       if (!rules.isAskedAlways(topic)) return packet;
     } else if (client.conn.writableLength > limits.frozenReaderBytes) {
       // What may not be left out is kept in its session, if it has one that lasts: it can come back for it
-      metrics.dropped.inc({ reason: 'frozen_reader' });
+      metrics.dropped.count('frozen_reader');
       setImmediate(() => client.close());
       return null;
     }

@@ -73,8 +73,8 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
 
   function refuse(incoming: Incoming, code: ErrorCode, message: string, more: Partial<Refusal> = {}): void {
     const name = matchTopic(incoming.packet.topic)?.name;
-    if (name !== undefined && positionTopics.has(name)) metrics.positions.inc({ verdict: code });
-    else metrics.refusals.inc({ code });
+    if (name !== undefined && positionTopics.has(name)) metrics.positions.count(code);
+    else metrics.refusals.count(code);
     report(incoming, { ...more, code, message });
     incoming.acknowledge();
   }

@@ -18,6 +18,7 @@ import { aboutClient, type SessionClient } from './session.ts';
 import { repairQueues } from './session-queue.ts';
 import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
 import { takeUpInOrder } from './take-up.ts';
+import { watchClients } from './watch-clients.ts';
 
 export type BrokerOptions = {
   host: string;
@@ -105,6 +106,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     connection.once('close', () => policy.closed(client));
   });
   const everyClient = () => broker.everyClient() as unknown as SessionClient[];
+  watchClients(metrics.registry, everyClient);
   let listening = true;
   const letGo = (client: SessionClient) => {
     client.will = null;

@@ -35,6 +35,10 @@ export class OpenStreams {
     return () => this.streams.delete(stream);
   }
 
+  get size(): number {
+    return this.streams.size;
+  }
+
   stop(): void {
     clearInterval(this.timer);
     this.closeWhere(() => true, 'SERVER_STOPPED');

@@ -35,6 +35,8 @@ export const variables = Type.Object({
   TLS_KEY_FILE: optionalText('PEM private key of the TLS listeners'),
   API_PORT: port(8096, 'REST'),
   METRICS_PORT: port(9096, 'metrics and health'),
+  METRICS_HOST: optionalText('listen address of METRICS_PORT; without it: HOST'),
+  METRICS_TOKEN: optional('bearer-token', 'what whoever asks for /metrics has to show'),
   DATA_DIR: Type.String({
     minLength: 1,
     default: './data',
