@@ -24,7 +24,7 @@ export const encode = {
     clean?: boolean;
     keepalive?: number;
     level?: number;
-    will?: { topic: string; payload: string };
+    will?: { topic: string | Buffer; payload: string };
   }): Buffer {
     const { token, clientId = '', clean = true, keepalive = 0, level = 4, will } = options;
     const flags = (token === undefined ? 0 : 0xc0) | (clean ? 2 : 0) | (will === undefined ? 0 : 4);
@@ -48,7 +48,7 @@ export const encode = {
     const first = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0);
     return packet(first, text(topic), qos > 0 ? uint16(id) : Buffer.alloc(0), Buffer.from(payload));
   },
-  subscribe(id: number, filters: readonly (readonly [filter: string, qos: number])[]): Buffer {
+  subscribe(id: number, filters: readonly (readonly [filter: string | Buffer, qos: number])[]): Buffer {
     return packet(
       0x82,
       uint16(id),
