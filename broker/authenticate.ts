@@ -76,6 +76,7 @@ export function createAuthentication(
       return client.refusal ?? { returnCode: BAD_TOKEN, result: 'bad_token', message: 'no token' };
     const { identity, transport } = session;
     if (isGone(client)) return gone;
+    if (client.visit?.isFlapping(identity.sub)) return flapping;
     const release = identity.role === 'DRIVER' ? await takePlace(client, session) : noPlace;
     if (release === undefined)
       return {
@@ -99,6 +100,7 @@ export function createAuthentication(
     });
     const labels = { transport, role: identity.role };
     metrics.connections.inc(labels);
+    client.visit?.loggedIn();
     expiry.watch(client, identity.expiresAt);
     const will = statusWill(client, identity);
     if (identity.role === 'DRIVER') presence.connected(identity.sub, will);
@@ -107,8 +109,11 @@ export function createAuthentication(
       expiry.forget(client);
       if (identity.role === 'DRIVER') presence.disconnected(identity.sub, will);
       metrics.connections.dec(labels);
+      const { closeReason } = session;
+      if (closeReason === undefined || closeReason === 'TAKEN_OVER')
+        client.visit?.dropped(identity.sub, closeReason === 'TAKEN_OVER');
       const ended = client._disconnected ? 'DISCONNECTED' : 'LOST';
-      connectionLog.closed(session.connectionId, Date.now(), session.closeReason ?? ended);
+      connectionLog.closed(session.connectionId, Date.now(), closeReason ?? ended);
       log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
     });
     log.debug(
@@ -120,6 +125,7 @@ export function createAuthentication(
 
   return {
     preConnect(client, packet, callback) {
+      (client as SessionClient).visit?.saidConnect();
       identify(client as SessionClient, packet).then(
         () => callback(null, true),
         (error: Error) => callback(error, false),
@@ -131,7 +137,8 @@ export function createAuthentication(
         (refusal) => {
           metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
           if (refusal === undefined) return callback(null, true);
-          const { remoteAddress, session } = client as SessionClient;
+          const { remoteAddress, session, visit } = client as SessionClient;
+          if (refusal.returnCode !== SERVER_UNAVAILABLE) visit?.failed();
           log.info(
             { result: refusal.result, reason: refusal.message, sub: session?.identity.sub, remoteAddress },
             'login refused',
@@ -152,6 +159,12 @@ export function createAuthentication(
 const noPlace: ReleasePlace = () => undefined;
 
 const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
+
+const flapping: LoginRefusal = {
+  returnCode: NOT_NOW,
+  result: 'flapping',
+  message: 'connects and drops over and over: not now',
+};
 
 const gone: LoginRefusal = {
   returnCode: SERVER_UNAVAILABLE,

@@ -19,6 +19,7 @@ import { createCatchUp } from './catch-up.ts';
 import { obeyControl } from './control.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
+import { Guard } from './guard/guard.ts';
 import { letGoInGroups } from './let-go.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
 import { limitPacketSize } from './packet-size.ts';
@@ -67,6 +68,8 @@ export type RunningBroker = {
 /** Longest for the last acknowledgements to leave the process. */
 const LAST_WRITES_MS = 100;
 const CLOSE_TIMEOUT_MS = 2000;
+/** The longest that a timer takes. */
+const NEVER_MS = 2_147_483_647;
 
 /** Aedes closes its emitter when it is closed itself. Ours has others to serve, who come to their end later. */
 const outliving = (emitter: Emitter): Emitter => ({
@@ -90,7 +93,8 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   const broker = await FleetBroker.start({
     mq: outliving(emitter),
     persistence: sessionStore,
-    connectTimeout: limits.connectTimeoutMs,
+    // The guard sees to it, from the first moment of a connection on
+    connectTimeout: NEVER_MS,
     drainTimeout: limits.drainTimeoutMs,
     maxInflightInbound: limits.maxInflightIncoming,
     // Checked before the user's name space is put in front
@@ -122,10 +126,12 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     ),
   );
 
-  const listeners = await listen(host, settings, (connection, transport, remoteAddress) => {
+  const guard = new Guard({ limits, metrics, log });
+  const listeners = await listen(host, settings, guard, (connection, transport, visit) => {
     const client = broker.handle(connection) as SessionClient;
     client.transport = transport;
-    if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
+    client.visit = visit;
+    if (visit.address !== undefined) client.remoteAddress = visit.address;
     limitPacketSize(client, limits.maxPacketBytes);
     // Aedes tells of the end of those alone that it has let in; a session that is taken up follows its trips before that
     connection.once('close', () => {

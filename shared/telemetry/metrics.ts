@@ -36,6 +36,12 @@ export function createMetrics() {
       labelNames: ['result'],
       registers,
     }),
+    turnedAway: new Counter<'reason'>({
+      name: 'fleetcast_connections_turned_away_total',
+      help: 'MQTT connections that ended before their CONNECT, by reason: held_off, crowded, connect_timeout, no_connect',
+      labelNames: ['reason'],
+      registers,
+    }),
     refusals: new Counter<'code'>({
       name: 'fleetcast_refusals_total',
       help: 'Refused messages that are not positions, by error code',
