@@ -25,6 +25,9 @@ export type Listeners = {
 /** Nagle against delayed acknowledgements costs 40 ms a message; probes find peers that vanished without a word. */
 const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 
+/** A fleet that comes back waits in the system until it is accepted (Linux holds 4096 at most, unless told); without room it tries again a second later. */
+const BACKLOG = 4096;
+
 /** How often Node looks for handshakes that take too long: much oftener than they may, but no busier than that. */
 const HANDSHAKE_CHECK_MS = 1000;
 
@@ -49,7 +52,7 @@ export async function listen(
   const open = async (server: Server, port: number): Promise<number> => {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(port, host, resolve);
+      server.listen({ port, host, backlog: BACKLOG }, resolve);
     });
     servers.push(server);
     return (server.address() as AddressInfo).port;

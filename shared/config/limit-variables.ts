@@ -15,7 +15,7 @@ const MAX_COUNT = 10_000_000;
 /** Limits on what a stranger, or a client with a fault, may ask of the broker: one process each. `MqttLimits` says what they are for. */
 export const limitVariables = {
   MQTT_MAX_UNAUTHENTICATED: whole(16_384, 1, MAX_COUNT, 'connections without a CONNECT'),
-  MQTT_MAX_UNAUTHENTICATED_PER_ADDRESS: whole(2048, 1, MAX_COUNT, 'of one client address'),
+  MQTT_MAX_UNAUTHENTICATED_PER_ADDRESS: whole(8192, 1, MAX_COUNT, 'of one client address'),
   MQTT_FAILURES_PER_MINUTE: whole(300, 0, MAX_COUNT, 'of one client address; 0 = no limit'),
   MQTT_ADDRESS_HOLD_OFF_MS: whole(60_000, 100, MAX_MS, 'ms that an address with more failures is held off'),
   MQTT_FLAPPING_LOGINS_PER_MINUTE: whole(1000, 0, MAX_COUNT, 'of one user, and dropped; 0 = no limit'),
