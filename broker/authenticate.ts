@@ -2,25 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { AedesOptions, AuthenticateError, ConnectPacket } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
-import type { TokenVerifier } from '../shared/auth/verify.ts';
 import type { MqttSettings } from '../shared/config.ts';
-import type { ConnectionLog } from '../shared/connections/index.ts';
-import type { Places, ReleasePlace } from '../shared/connections/places.ts';
-import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { boundKeepalive } from './keepalive.ts';
-import { type LoginRefusal, newSession, type Session, type SessionClient } from './session.ts';
-import type { SessionExpiry } from './session-expiry.ts';
-import { statusWill } from './status-will.ts';
+import type { Policy } from './policy.ts';
+import { aboutClient, endOf, type LoginRefusal, newSession, type SessionClient } from './session.ts';
 
 export type AuthenticateOptions = {
   settings: Pick<MqttSettings, 'limits'>;
-  verifier: TokenVerifier;
-  places: Pick<Places, 'take'>;
-  expiry: SessionExpiry;
-  presence: DriverPresence;
-  connectionLog: ConnectionLog;
+  policy: Pick<Policy, 'identify' | 'admit'>;
   metrics: Metrics;
   log: Logger;
 };
@@ -31,7 +22,7 @@ const BAD_TOKEN = 4;
 const NOT_NOW = 5;
 
 /**
- * CONNECT: the password is a token; the client id gets the user's own name space, so that nobody can take over another
+ * CONNECT: the policy says whose it is; the client id gets the user's own name space, so that nobody can take over another
  * user's session. Aedes can answer with a code only in `authenticate`, but the client id has to be rewritten before: the first hook
  * decides and remembers, the second answers.
  */
@@ -39,7 +30,7 @@ export function createAuthentication(
   options: AuthenticateOptions,
 ): Pick<AedesOptions, 'preConnect' | 'authenticate'> {
   const { limits } = options.settings;
-  const { verifier, places, expiry, presence, connectionLog, metrics, log } = options;
+  const { policy, metrics, log } = options;
 
   async function identify(client: SessionClient, packet: ConnectPacket): Promise<void> {
     const refusal = clientIdProblem(packet, limits.maxClientIdLength);
@@ -49,25 +40,14 @@ export function createAuthentication(
     }
     boundKeepalive(client, packet, limits);
     try {
-      const identity = await withTimeout(
-        verifier.verify(packet.password?.toString() ?? ''),
-        limits.authenticationTimeoutMs,
-      );
-      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean);
+      const identity = await withTimeout(policy.identify(packet), limits.authenticationTimeoutMs);
+      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean, client.connectionId);
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
       client.refusal = refusalOf(error);
       if (client.refusal.returnCode === SERVER_UNAVAILABLE)
-        log.error({ err: error }, 'tokens can not be checked');
+        log.error({ err: error, connectionId: client.connectionId }, 'tokens can not be checked');
     }
-  }
-
-  /** Only drivers are limited: the others' logins wait for nobody. */
-  function takePlace(
-    client: SessionClient,
-    { identity, connectionId }: Session,
-  ): Promise<ReleasePlace | undefined> {
-    return places.take({ sub: identity.sub, clientId: client.id, connectionId });
   }
 
   async function open(client: SessionClient): Promise<LoginRefusal | undefined> {
@@ -77,47 +57,20 @@ export function createAuthentication(
     const { identity, transport } = session;
     if (isGone(client)) return gone;
     if (client.visit?.isFlapping(identity.sub)) return flapping;
-    const release = identity.role === 'DRIVER' ? await takePlace(client, session) : noPlace;
-    if (release === undefined)
-      return {
-        returnCode: NOT_NOW,
-        result: 'connection_limit',
-        message: 'too many connections of this driver',
-      };
-    // Its end has been told already, or will not be told to us
-    if (isGone(client)) {
-      release();
-      return gone;
-    }
-    connectionLog.opened({
-      id: session.connectionId,
-      sub: identity.sub,
-      role: identity.role,
-      clientId: client.id.slice(identity.sub.length + 1),
-      transport,
-      remoteAddress: client.remoteAddress,
-      openedAt: Date.now(),
-    });
+    const refusal = await policy.admit(client, session);
+    if (refusal !== undefined) return refusal;
     const labels = { transport, role: identity.role };
     metrics.connections.inc(labels);
     client.visit?.loggedIn();
-    expiry.watch(client, identity.expiresAt);
-    const will = statusWill(client, identity);
-    if (identity.role === 'DRIVER') presence.connected(identity.sub, will);
     client.conn.once('close', () => {
-      release();
-      expiry.forget(client);
-      if (identity.role === 'DRIVER') presence.disconnected(identity.sub, will);
       metrics.connections.dec(labels);
       const { closeReason } = session;
       if (closeReason === undefined || closeReason === 'TAKEN_OVER')
         client.visit?.dropped(identity.sub, closeReason === 'TAKEN_OVER');
-      const ended = client._disconnected ? 'DISCONNECTED' : 'LOST';
-      connectionLog.closed(session.connectionId, Date.now(), closeReason ?? ended);
-      log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
+      log.debug({ ...aboutClient(client), transport, reason: endOf(client) }, 'connection closed');
     });
     log.debug(
-      { sub: identity.sub, role: identity.role, clientId: client.id, transport },
+      { ...aboutClient(client), role: identity.role, transport, remoteAddress: client.remoteAddress },
       'connection opened',
     );
     return undefined;
@@ -135,12 +88,11 @@ export function createAuthentication(
     authenticate(client, _username, _password, callback) {
       open(client as SessionClient).then(
         (refusal) => {
-          metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
+          metrics.logins.count(refusal?.result ?? 'accepted');
           if (refusal === undefined) return callback(null, true);
-          const { remoteAddress, session, visit } = client as SessionClient;
-          if (refusal.returnCode !== SERVER_UNAVAILABLE) visit?.failed();
+          if (refusal.returnCode !== SERVER_UNAVAILABLE) (client as SessionClient).visit?.failed();
           log.info(
-            { result: refusal.result, reason: refusal.message, sub: session?.identity.sub, remoteAddress },
+            { result: refusal.result, reason: refusal.message, ...aboutRefused(client as SessionClient) },
             'login refused',
           );
           callback(
@@ -156,9 +108,14 @@ export function createAuthentication(
   };
 }
 
-const noPlace: ReleasePlace = () => undefined;
+/** Its client id is whatever a stranger sent. */
+const aboutRefused = ({ connectionId, session, remoteAddress }: SessionClient) => ({
+  connectionId,
+  sub: session?.identity.sub,
+  remoteAddress,
+});
 
-const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
+export const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
 
 const flapping: LoginRefusal = {
   returnCode: NOT_NOW,
@@ -166,7 +123,8 @@ const flapping: LoginRefusal = {
   message: 'connects and drops over and over: not now',
 };
 
-const gone: LoginRefusal = {
+/** What it is refused with, nobody hears. */
+export const gone: LoginRefusal = {
   returnCode: SERVER_UNAVAILABLE,
   result: 'gone',
   message: 'closed while its login was checked',

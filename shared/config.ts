@@ -53,6 +53,13 @@ export type TripSettings = {
   autoArrive: boolean;
 };
 
+export type MetricsSettings = {
+  host: string;
+  port: number;
+  /** What whoever asks for /metrics has to show. undefined: only this machine may ask. */
+  token: string | undefined;
+};
+
 export type Config = {
   role: ProcessRole;
   host: string;
@@ -60,7 +67,7 @@ export type Config = {
   api: ApiSettings;
   admission: AdmissionSettings;
   trips: TripSettings;
-  metricsPort: number;
+  metrics: MetricsSettings;
   dataDir: string;
   /** undefined: the embedded database under dataDir. */
   databaseUrl: string | undefined;
@@ -148,7 +155,11 @@ function settings(values: Variables): Config {
       arrivalRadiusMeters: values.ARRIVAL_RADIUS_M,
       autoArrive: values.AUTO_ARRIVE === 'true',
     },
-    metricsPort: values.METRICS_PORT,
+    metrics: {
+      host: values.METRICS_HOST ?? values.HOST,
+      port: values.METRICS_PORT,
+      token: values.METRICS_TOKEN,
+    },
     dataDir: values.DATA_DIR,
     databaseUrl: values.DATABASE_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,

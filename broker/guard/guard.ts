@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import type { MqttLimits } from '../../shared/config/mqtt-limits.ts';
 import type { Logger } from '../../shared/telemetry/log.ts';
-import type { Metrics } from '../../shared/telemetry/metrics.ts';
+import type { Metrics, TurnedAway } from '../../shared/telemetry/metrics.ts';
 import { Addresses } from './addresses.ts';
 import { Flapping } from './flapping.ts';
 import { networkOf } from './network.ts';
 import { Silent } from './silent.ts';
-import { type Books, type TurnedAway, Visit } from './visit.ts';
+import { type Books, Visit } from './visit.ts';
 
 export type GuardOptions = {
   limits: MqttLimits;
@@ -56,6 +56,6 @@ export class Guard implements Books {
   }
 
   count(reason: TurnedAway): void {
-    this.metrics.turnedAway.inc({ reason });
+    this.metrics.turnedAway.count(reason);
   }
 }

@@ -1,11 +1,9 @@
 import type { Socket } from 'node:net';
 import type { MqttLimits } from '../../shared/config/mqtt-limits.ts';
+import type { TurnedAway } from '../../shared/telemetry/metrics.ts';
 import type { Addresses } from './addresses.ts';
 import type { Flapping } from './flapping.ts';
 import type { Silent } from './silent.ts';
-
-/** Why a connection was closed before its CONNECT; a label of `fleetcast_connections_turned_away_total`. */
-export type TurnedAway = 'held_off' | 'crowded' | 'connect_timeout' | 'no_connect';
 
 /** What a visit is counted in. */
 export type Books = {

@@ -3,7 +3,13 @@ import { type FormatName, formats } from './formats.ts';
 import type { Variables } from './variables.ts';
 
 /** Values of these never appear in a message: they are, or can carry, credentials. */
-const secrets: ReadonlySet<string> = new Set(['JWT_SECRET', 'DATABASE_URL', 'REDIS_URL', 'JWT_JWKS_URL']);
+const secrets: ReadonlySet<string> = new Set([
+  'JWT_SECRET',
+  'DATABASE_URL',
+  'REDIS_URL',
+  'JWT_JWKS_URL',
+  'METRICS_TOKEN',
+]);
 
 /** Enough of a value to recognise it. */
 const MAX_SHOWN = 100;

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Static, Type } from 'typebox';
+import { logLevels } from '../telemetry/levels.ts';
 import type { FormatName } from './formats.ts';
 import { limitVariables } from './limit-variables.ts';
 
@@ -16,7 +17,6 @@ const count = (defaultCount: number, minimum: number, description: string, maxim
   Type.Integer({ minimum, maximum, default: defaultCount, description });
 
 const roles = ['all', 'broker', 'ingest', 'api'] as const;
-const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const onOff = ['on', 'off'] as const;
 
 /** Every day that is kept is a table: ten years of them still start in seconds. */
@@ -35,6 +35,8 @@ export const variables = Type.Object({
   TLS_KEY_FILE: optionalText('PEM private key of the TLS listeners'),
   API_PORT: port(8096, 'REST'),
   METRICS_PORT: port(9096, 'metrics and health'),
+  METRICS_HOST: optionalText('listen address of METRICS_PORT; without it: HOST'),
+  METRICS_TOKEN: optional('bearer-token', 'what whoever asks for /metrics has to show'),
   DATA_DIR: Type.String({
     minLength: 1,
     default: './data',

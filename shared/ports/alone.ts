@@ -38,7 +38,7 @@ export async function openAlone(base: Base, startWriter: (messages: Messages) =>
   const control = createControl(emitter);
   control.onRevoke((revocation) => revocations.add(revocation));
   const sessionStore = createMemorySessionStore(config.mqtt.limits.maxQueuedMessages, () =>
-    metrics.dropped.inc({ reason: 'queue_full' }),
+    metrics.dropped.count('queue_full'),
   );
   const publisher = createPublisher(emitter, sessionStore);
   // Before the writer starts, whose relay sends some itself

@@ -1,7 +1,6 @@
 import persistence from 'aedes-persistence';
 import type { QueuedPacket, SessionStore, StoredSubscription } from './index.ts';
-
-const NOTHING = Buffer.alloc(0);
+import { MemoryIncoming } from './memory-incoming.ts';
 
 /**
  * aedes-persistence, for one process and gone with it, with a bound on every queue. `maxQueued`: messages that wait for
@@ -16,7 +15,7 @@ export function createMemorySessionStore(
   const enqueueCombi = store.outgoingEnqueueCombi.bind(store);
   const update = store.outgoingUpdate.bind(store);
   const clear = store.outgoingClearMessageId.bind(store);
-  const storeIncoming = store.incomingStorePacket.bind(store);
+  const incoming = new MemoryIncoming();
   const queued = new Map<string, number>();
 
   const count = (id: string, change: 1 | -1) => {
@@ -58,8 +57,10 @@ export function createMemorySessionStore(
 
   store.outgoingUpdate = (client, packet) => update(client, packet.cmd === 'pubrel' ? named(packet) : packet);
   store.outgoingClearMessageId = takeOut;
-  // Only that it came is asked for: a thousand of 64 KiB would be much to keep for that
-  store.incomingStorePacket = (client, packet) => storeIncoming(client, { ...packet, payload: NOTHING });
+  store.incomingStorePacket = async (client, packet) => incoming.store(client, packet);
+  store.incomingGetPacket = async (client, packet) => incoming.get(client, packet);
+  store.incomingDelPacket = async (client, packet) => incoming.delete(client, packet);
+  store.cleanIncoming = async (client) => incoming.forget(client);
   return store;
 }
 

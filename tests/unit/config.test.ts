@@ -31,7 +31,7 @@ describe('the configuration', () => {
         publicMqttWsUrl: 'ws://127.0.0.1:8083/mqtt',
       },
       admission: { locationMinIntervalMs: 5000, backlogMaxPerMinute: 6000, historyRetentionDays: 7 },
-      metricsPort: 9096,
+      metrics: { host: '127.0.0.1', port: 9096, token: undefined },
       dataDir: './data',
       databaseUrl: undefined,
       redisUrl: undefined,
