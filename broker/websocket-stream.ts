@@ -13,6 +13,8 @@ type Chunk = { chunk: Buffer };
 export class WebSocketStream extends Duplex {
   private readonly socket: WebSocket;
   private probing: NodeJS.Timeout | undefined;
+  private isAnswering = false;
+  private unanswered: Buffer | undefined;
 
   constructor(socket: WebSocket) {
     super();
@@ -21,10 +23,7 @@ export class WebSocketStream extends Duplex {
       if (!isBinary) return this.destroy(new Error('text frame on an MQTT connection'));
       if (!this.push(data)) socket.pause();
     });
-    // One after another, not all that it asks for (RFC 6455, 5.5.3): it may be one that only asks, and reads no answer
-    socket.on('ping', (data) => {
-      if (socket.bufferedAmount === 0) socket.pong(data);
-    });
+    socket.on('ping', (data: Buffer) => this.answer(data));
     socket.on('error', (error) => this.destroy(error));
     // Not the end yet: what came before, perhaps a DISCONNECT, may still wait to be read
     socket.on('close', () => this.push(null));
@@ -69,6 +68,22 @@ export class WebSocketStream extends Duplex {
       this.socket.once('close', () => clearTimeout(timer));
     }
     done(error);
+  }
+
+  /**
+   * One pong after another, and of the pings that come meanwhile only to the newest (RFC 6455, 5.5.3): a peer that pings and reads no
+   * answer would fill our memory.
+   */
+  private answer(ping: Buffer): void {
+    if (this.isAnswering) this.unanswered = ping;
+    if (this.isAnswering || this.socket.readyState !== this.socket.OPEN) return;
+    this.isAnswering = true;
+    this.socket.pong(ping, false, () => {
+      this.isAnswering = false;
+      const next = this.unanswered;
+      this.unanswered = undefined;
+      if (next !== undefined) this.answer(next);
+    });
   }
 
   private send(data: Buffer, done: (error?: Error | null) => void): void {

@@ -21,10 +21,18 @@ const LOGIN_RESULTS = [
   'bad_token',
   'bad_client_id',
   'connection_limit',
+  'flapping',
   'unavailable',
   'gone',
 ] as const;
 export type LoginResult = (typeof LOGIN_RESULTS)[number];
+
+/**
+ * Why a connection ends before its CONNECT. held_off: its address is. crowded: there are too many like it. connect_timeout: it took too
+ * long. no_connect: it was closed, or sent something else.
+ */
+const TURNED_AWAY = ['held_off', 'crowded', 'connect_timeout', 'no_connect'] as const;
+export type TurnedAway = (typeof TURNED_AWAY)[number];
 
 /**
  * Why a message does not reach a subscriber. slow_reader, frozen_reader: it does not read what it is sent. queue_full: of a session that is
@@ -67,6 +75,15 @@ export function createMetrics() {
       { name: 'fleetcast_logins_total', help: 'MQTT logins by result' },
       'result',
       LOGIN_RESULTS,
+    ),
+    turnedAway: new Tally(
+      registry,
+      {
+        name: 'fleetcast_connections_turned_away_total',
+        help: 'MQTT connections that ended before their CONNECT, by reason',
+      },
+      'reason',
+      TURNED_AWAY,
     ),
     refusals: new Tally(
       registry,

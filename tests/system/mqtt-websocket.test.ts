@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { Duplex } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ClientOptions, WebSocket } from 'ws';
 import { errorOf, type Fleet, json, position, startFleet } from '../support/fleet.ts';
 import type { TestClient } from '../support/mqtt-client.ts';
 import { token } from '../support/platform.ts';
-import { decodePublish, encode, RawConnection, TYPE } from '../support/raw-mqtt.ts';
+import { decodePublish, encode, TYPE } from '../support/raw-mqtt.ts';
+import { openWebSocket } from '../support/raw-websocket.ts';
 
 let fleet: Fleet;
 let operator: TestClient;
@@ -17,24 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => fleet?.stop());
 
-/** A WebSocket, and the MQTT bytes that come over it; every `send` is a frame. */
-async function open(
-  options: ClientOptions = {},
-): Promise<{ socket: WebSocket; raw: RawConnection; frames: number[] }> {
-  const socket = new WebSocket(fleet.platform.urls.ws, 'mqtt', { perMessageDeflate: false, ...options });
-  const frames: number[] = [];
-  const stream = new Duplex({
-    read: () => undefined,
-    write: (chunk: Buffer, _encoding, done) => socket.send(chunk, done),
-  });
-  socket.on('message', (data: Buffer) => {
-    frames.push(data.length);
-    stream.push(data);
-  });
-  socket.on('close', () => stream.destroy());
-  await once(socket, 'open');
-  return { socket, raw: new RawConnection(stream), frames };
-}
+const open = (options: ClientOptions = {}) => openWebSocket(fleet.platform.urls.ws, options);
 
 async function login(sub: string, options: ClientOptions = {}) {
   const connection = await open(options);
