@@ -7,6 +7,7 @@ import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { createAuthentication } from './authenticate.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
+import { deliverAtHighestQos } from './highest-qos.ts';
 import { createPublishHandler } from './incoming.ts';
 import { letGoInGroups } from './let-go.ts';
 import { limits } from './limits.ts';
@@ -17,6 +18,7 @@ import type { SessionClient } from './session.ts';
 import { repairQueues } from './session-queue.ts';
 import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
 import { takeUpInOrder } from './take-up.ts';
+import { insistOnWellFormed } from './well-formed.ts';
 
 export type BrokerOptions = {
   host: string;
@@ -87,6 +89,8 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     client.transport = transport;
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
     limitPacketSize(client);
+    insistOnWellFormed(client);
+    deliverAtHighestQos(client);
     connection.once('close', () => policy.closed(client));
   });
   const everyClient = () => broker.everyClient() as unknown as SessionClient[];
