@@ -20,7 +20,7 @@ type Parser = {
   error: Error | null;
   packet: Packet;
   _pos: number;
-  _list: { slice(start: number, end: number): Buffer; readUInt8(at: number): number };
+  _list: { length: number; slice(start: number, end: number): Buffer; readUInt8(at: number): number };
 };
 
 const UNACCEPTABLE_LEVEL = Buffer.from([0x20, 2, 0, 1]);
@@ -66,8 +66,9 @@ export function insistOnWellFormed(client: Client): void {
   };
 }
 
-/** Of a CONNECT that has come whole, or not yet. */
 function isOfAnotherVersion({ packet: { length }, _list: list }: Parser): boolean {
+  const isWhole = list.length >= length;
+  if (!isWhole) return false;
   for (const { name, level } of PROTOCOLS)
     if (length > name.length && list.slice(0, name.length).equals(name))
       return list.readUInt8(name.length) !== level;

@@ -1,5 +1,9 @@
+import { Readable } from 'node:stream';
 import persistence from 'aedes-persistence';
+import type { EmittedMessage } from '../emitter/index.ts';
+import { matchEmptyLevels } from './empty-levels.ts';
 import type { QueuedPacket, SessionStore, StoredSubscription } from './index.ts';
+import { MemoryRetained } from './memory-retained.ts';
 
 /** Messages that wait for one session: what a driver or a rider that was away for a day still wants to know. */
 const MAX_QUEUED = 1000;
@@ -59,7 +63,12 @@ export function createMemorySessionStore(onDropped: () => void = () => undefined
   store.outgoingClearMessageId = takeOut;
   // Only that it came is asked for: a thousand of 64 KiB would be much to keep for that
   store.incomingStorePacket = (client, packet) => storeIncoming(client, { ...packet, payload: NOTHING });
-  return store;
+  matchEmptyLevels(store);
+  const retained = new MemoryRetained();
+  return Object.assign(store, {
+    storeRetained: async (message: EmittedMessage) => retained.store(message),
+    createRetainedStreamCombi: (filters: string[]) => Readable.from(retained.matching(filters)),
+  });
 }
 
 /**
