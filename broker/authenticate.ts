@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { AedesOptions, AuthenticateError, ConnectPacket } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
+import type { MqttSettings } from '../shared/config.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
-import { limits } from './limits.ts';
+import { boundKeepalive } from './keepalive.ts';
 import type { Policy } from './policy.ts';
-import { type LoginRefusal, newSession, type SessionClient } from './session.ts';
+import { aboutClient, endOf, type LoginRefusal, newSession, type SessionClient } from './session.ts';
 
 export type AuthenticateOptions = {
+  settings: Pick<MqttSettings, 'limits'>;
   policy: Pick<Policy, 'identify' | 'admit'>;
   metrics: Metrics;
   log: Logger;
@@ -26,22 +28,24 @@ const BAD_TOKEN = 4;
 export function createAuthentication(
   options: AuthenticateOptions,
 ): Pick<AedesOptions, 'preConnect' | 'authenticate'> {
+  const { limits } = options.settings;
   const { policy, metrics, log } = options;
 
   async function identify(client: SessionClient, packet: ConnectPacket): Promise<void> {
-    const refusal = clientIdProblem(packet);
+    const refusal = clientIdProblem(packet, limits.maxClientIdLength);
     if (refusal !== undefined) {
       client.refusal = refusal;
       return;
     }
+    boundKeepalive(client, packet, limits);
     try {
-      const identity = await withTimeout(policy.identify(packet));
-      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean);
+      const identity = await withTimeout(policy.identify(packet), limits.authenticationTimeoutMs);
+      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean, client.connectionId);
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
       client.refusal = refusalOf(error);
       if (client.refusal.returnCode === SERVER_UNAVAILABLE)
-        log.error({ err: error }, 'tokens can not be checked');
+        log.error({ err: error, connectionId: client.connectionId }, 'tokens can not be checked');
     }
   }
 
@@ -57,10 +61,10 @@ export function createAuthentication(
     metrics.connections.inc(labels);
     client.conn.once('close', () => {
       metrics.connections.dec(labels);
-      log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
+      log.debug({ ...aboutClient(client), transport, reason: endOf(client) }, 'connection closed');
     });
     log.debug(
-      { sub: identity.sub, role: identity.role, clientId: client.id, transport },
+      { ...aboutClient(client), role: identity.role, transport, remoteAddress: client.remoteAddress },
       'connection opened',
     );
     return undefined;
@@ -77,11 +81,10 @@ export function createAuthentication(
     authenticate(client, _username, _password, callback) {
       open(client as SessionClient).then(
         (refusal) => {
-          metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
+          metrics.logins.count(refusal?.result ?? 'accepted');
           if (refusal === undefined) return callback(null, true);
-          const { remoteAddress, session } = client as SessionClient;
           log.info(
-            { result: refusal.result, reason: refusal.message, sub: session?.identity.sub, remoteAddress },
+            { result: refusal.result, reason: refusal.message, ...aboutRefused(client as SessionClient) },
             'login refused',
           );
           callback(
@@ -97,6 +100,13 @@ export function createAuthentication(
   };
 }
 
+/** Its client id is whatever a stranger sent. */
+const aboutRefused = ({ connectionId, session, remoteAddress }: SessionClient) => ({
+  connectionId,
+  sub: session?.identity.sub,
+  remoteAddress,
+});
+
 export const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
 
 /** What it is refused with, nobody hears. */
@@ -106,8 +116,14 @@ export const gone: LoginRefusal = {
   message: 'closed while its login was checked',
 };
 
-function clientIdProblem({ clientId, clean, protocolVersion }: ConnectPacket): LoginRefusal | undefined {
-  const longest = protocolVersion === 3 ? limits.maxClientIdLength31 : limits.maxClientIdLength;
+/** MQTT 3.1, section 3.1: 1 to 23 characters. */
+const MAX_CLIENT_ID_LENGTH_31 = 23;
+
+function clientIdProblem(
+  { clientId, clean, protocolVersion }: ConnectPacket,
+  maxLength: number,
+): LoginRefusal | undefined {
+  const longest = protocolVersion === 3 ? MAX_CLIENT_ID_LENGTH_31 : maxLength;
   if (clientId.length > longest) return badClientId(`the client id is longer than ${longest} characters`);
   // MQTT 3.1.1, 3.1.3-8: a session that is to be found again needs a name
   if (clientId === '' && !clean) return badClientId('an empty client id needs a clean session');
@@ -130,12 +146,12 @@ function refusalOf(error: unknown): LoginRefusal {
   };
 }
 
-async function withTimeout(identity: Promise<Identity>): Promise<Identity> {
+async function withTimeout(identity: Promise<Identity>, timeoutMs: number): Promise<Identity> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(new TokenError('unavailable', 'checking the token took too long')),
-      limits.authenticationTimeoutMs,
+      timeoutMs,
     );
   });
   try {

@@ -1,7 +1,7 @@
 import type { AedesOptions, AedesPublishPacket } from 'aedes';
+import type { MqttLimits } from '../shared/config/mqtt-limits.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { filterMatches } from './filters.ts';
-import { limits } from './limits.ts';
 import type { Session, SessionClient } from './session.ts';
 import { WITHHELD } from './session-queue.ts';
 import { WAITED } from './take-up.ts';
@@ -61,6 +61,7 @@ function mustWait(client: SessionClient, session: Session, { topic }: Delivery):
  */
 export function createDeliverHandler(
   rules: DeliveryRules,
+  limits: Pick<MqttLimits, 'slowReaderBytes' | 'frozenReaderBytes'>,
   metrics: Metrics,
 ): NonNullable<AedesOptions['authorizeForward']> {
   return (aedesClient, aedesPacket) => {
@@ -76,13 +77,13 @@ export function createDeliverHandler(
       // MQTT 3.1.1, 3.2.0-1: a session that is taken up is subscribed before
       if (!client.connackSent) return null;
       if (client.conn.writableLength > limits.slowReaderBytes) {
-        metrics.dropped.inc({ reason: 'slow_reader' });
+        metrics.dropped.count('slow_reader');
         return null;
       }
       if (!rules.isAskedAlways(topic)) return packet;
     } else if (client.conn.writableLength > limits.frozenReaderBytes) {
       // What may not be left out is kept in its session, if it has one that lasts: it can come back for it
-      metrics.dropped.inc({ reason: 'frozen_reader' });
+      metrics.dropped.count('frozen_reader');
       setImmediate(() => client.close());
       return null;
     }

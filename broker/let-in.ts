@@ -2,7 +2,7 @@ import type { ConnectionLog } from '../shared/connections/index.ts';
 import type { Places, ReleasePlace } from '../shared/connections/places.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import { gone, isGone } from './authenticate.ts';
-import type { LoginRefusal, Session, SessionClient } from './session.ts';
+import { endOf, type LoginRefusal, type Session, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { statusWill } from './status-will.ts';
 
@@ -53,8 +53,7 @@ export function createLetIn({ places, expiry, presence, connectionLog }: LetInOp
       release();
       expiry.forget(client);
       if (isDriver) presence.disconnected(identity.sub, will);
-      const ended = client._disconnected ? 'DISCONNECTED' : 'LOST';
-      connectionLog.closed(connectionId, Date.now(), session.closeReason ?? ended);
+      connectionLog.closed(connectionId, Date.now(), endOf(client));
     });
     return undefined;
   };

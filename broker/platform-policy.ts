@@ -18,15 +18,17 @@ import type { FleetBroker } from './fleet-broker.ts';
 import { createLetIn } from './let-in.ts';
 import type { Policy } from './policy.ts';
 import { createAdmittingPublish } from './publish.ts';
-import type { SessionClient } from './session.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import { SessionExpiry } from './session-expiry.ts';
 import { createSnapshots, type LocationSnapshot } from './snapshot.ts';
 import { createTripSubscriptions } from './subscribe.ts';
+import type { TopicLimits } from './topic-size.ts';
 import { createTripDeliveries } from './trip-deliveries.ts';
 import { watchTrips } from './trip-rights.ts';
 import { TripWatch } from './trip-watch.ts';
 
 export type PlatformPolicyOptions = {
+  settings: { limits: TopicLimits };
   verifier: TokenVerifier;
   admission: Admission;
   presence: DriverPresence;
@@ -50,11 +52,12 @@ export type PlatformPolicyOptions = {
 export function createPlatformPolicy(options: PlatformPolicyOptions): Policy {
   const { verifier, emitter, sessionStore, control, log } = options;
   const expiry = new SessionExpiry((client) => {
-    log.debug({ sub: client.session?.identity.sub, clientId: client.id }, 'closed: its token has expired');
+    log.debug(aboutClient(client), 'closed: its token has expired');
     if (client.session !== undefined) client.session.closeReason = 'TOKEN_EXPIRED';
     client.close();
   });
   let skipped: (tripId: string) => void = () => undefined;
+  let renewed: (client: SessionClient) => void = () => undefined;
   const watch = new TripWatch(options.followStates, (tripId) => skipped(tripId));
 
   function attach(broker: FleetBroker): void {
@@ -63,9 +66,10 @@ export function createPlatformPolicy(options: PlatformPolicyOptions): Policy {
     broker.on('subscribe', (subscriptions, client) =>
       snapshots.subscribed(subscriptions, client as SessionClient),
     );
-    const movedOn = watchTrips(broker, emitter, sessionStore, control, watch, snapshots.changed, log);
+    const rights = watchTrips(broker, emitter, sessionStore, control, watch, snapshots.changed, log);
     const everyClient = () => broker.everyClient() as unknown as SessionClient[];
-    const catchUp = createCatchUp({ ...options, watch, movedOn, everyClient });
+    const catchUp = createCatchUp({ ...options, watch, movedOn: rights.movedOn, everyClient });
+    renewed = rights.renewed;
     skipped = catchUp.skipped;
     options.onGap(catchUp.closeGap);
   }
@@ -74,7 +78,7 @@ export function createPlatformPolicy(options: PlatformPolicyOptions): Policy {
     identify: (packet) => verifier.verify(packet.password?.toString() ?? ''),
     admit: createLetIn({ ...options, expiry }),
     relays: false,
-    publish: createAdmittingPublish({ ...options, expiry }),
+    publish: createAdmittingPublish({ ...options, expiry, renewed: (client) => renewed(client) }),
     subscribe: createTripSubscriptions(watch),
     deliveries: createTripDeliveries(watch),
     attach,

@@ -21,13 +21,18 @@ import { holdOff } from './hold-off.ts';
 import type { Incoming } from './incoming.ts';
 import { insist } from './insist.ts';
 import type { Policy } from './policy.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
+import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
 
 export type PublishOptions = {
+  settings: { limits: TopicLimits };
   admission: Admission;
   verifier: TokenVerifier;
   expiry: SessionExpiry;
+  /** A session goes on with another token. */
+  renewed(client: SessionClient): void;
   presence: DriverPresence;
   connectionLog: Pick<ConnectionLog, 'active'>;
   transitions: TransitionDoor;
@@ -36,6 +41,9 @@ export type PublishOptions = {
   log: Logger;
 };
 
+/** As over REST, where tokens can't be checked. */
+const CHECK_AGAIN_MS = 5000;
+
 const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'ownTracks']);
 
 /**
@@ -43,27 +51,38 @@ const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'o
  * acknowledgement) and reported on the sender's errors topic.
  */
 export function createAdmittingPublish(options: PublishOptions): Policy['publish'] {
-  const { admission, verifier, expiry, presence, connectionLog, transitions, publisher, metrics, log } =
-    options;
+  const { limits } = options.settings;
+  const {
+    admission,
+    verifier,
+    expiry,
+    renewed,
+    presence,
+    connectionLog,
+    transitions,
+    publisher,
+    metrics,
+    log,
+  } = options;
 
-  function report({ session, packet }: Incoming, refusal: Refusal): void {
+  function report({ client, session, packet }: Incoming, refusal: Refusal): void {
     reportRefusal(publisher, session.identity, packet.topic, refusal).catch((error: unknown) =>
-      log.warn({ err: error, sub: session.identity.sub }, 'a refusal could not be reported'),
+      log.warn({ err: error, ...aboutClient(client) }, 'a refusal could not be reported'),
     );
   }
 
-  function refuse(incoming: Incoming, code: ErrorCode, message: string): void {
+  function refuse(incoming: Incoming, code: ErrorCode, message: string, more: Partial<Refusal> = {}): void {
     const name = matchTopic(incoming.packet.topic)?.name;
-    if (name !== undefined && positionTopics.has(name)) metrics.positions.inc({ verdict: code });
-    else metrics.refusals.inc({ code });
-    report(incoming, { code, message });
+    if (name !== undefined && positionTopics.has(name)) metrics.positions.count(code);
+    else metrics.refusals.count(code);
+    report(incoming, { ...more, code, message });
     incoming.acknowledge();
   }
 
   /** Not acknowledged, so that a QoS 1 client sends it again when it comes back. */
-  function leaveUnacknowledged({ client, session, packet, acknowledge }: Incoming): void {
+  function leaveUnacknowledged({ client, packet, acknowledge }: Incoming): void {
     if (packet.qos === 0) return acknowledge();
-    log.debug({ sub: session.identity.sub }, 'closed, so that it sends again what could not be kept');
+    log.debug(aboutClient(client), 'closed, so that it sends again what could not be kept');
     client.close();
   }
 
@@ -82,13 +101,22 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
   async function renew({ client, session, packet }: Incoming): Promise<Refusal | undefined> {
     try {
       const identity = await verifier.verify(packet.payload.toString().trim());
-      if (identity.sub !== session.identity.sub || identity.role !== session.identity.role)
+      const { sub, role, expiresAt } = session.identity;
+      if (identity.sub !== sub || identity.role !== role)
         return { code: 'FORBIDDEN', message: 'the token is for another sub or role' };
+      // One that was long on its way, or is sent again, must not cut short what a later one has given
+      if (identity.expiresAt < expiresAt)
+        return { code: 'FORBIDDEN', message: 'the token ends before the one that the session has' };
       session.identity = identity;
-      if (!client.closed) expiry.watch(client, identity.expiresAt);
+      if (client.closed) return undefined;
+      expiry.watch(client, identity.expiresAt);
+      renewed(client);
       return undefined;
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
+      // It may be good: whoever can tell does not answer
+      if (error.reason === 'unavailable')
+        return { code: 'OVERLOADED', message: error.message, retryAfterMs: CHECK_AGAIN_MS };
       return { code: 'FORBIDDEN', message: error.message };
     }
   }
@@ -133,10 +161,15 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
   function whenDone(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
     const { client, packet } = incoming;
     const failed = (error: unknown, attempt: number) =>
-      log.warn({ err: error, attempt, topic: packet.topic }, 'a message waits: it could not be handled');
+      log.warn(
+        { err: error, ...aboutClient(client), attempt, topic: packet.topic },
+        'a message waits: it could not be handled',
+      );
     insist(work, () => !client.closed, failed).then(
       (refusal) =>
-        refusal === undefined ? incoming.acknowledge() : refuse(incoming, refusal.code, refusal.message),
+        refusal === undefined
+          ? incoming.acknowledge()
+          : refuse(incoming, refusal.code, refusal.message, refusal),
       // Its client has gone, and has it still
       () => leaveUnacknowledged(incoming),
     );
@@ -180,7 +213,7 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
   return (incoming) => {
     const { session, packet, receivedAt } = incoming;
     connectionLog.active(session.connectionId, receivedAt);
-    const match = matchTopic(packet.topic);
+    const match = isTopicTooLarge(packet.topic, limits) ? undefined : matchTopic(packet.topic);
     if (match === undefined || match.topic.publish(session.identity, match.id) === 'refused')
       return refuse(incoming, 'FORBIDDEN', 'you may not publish to this topic');
     incoming.id = match.id;

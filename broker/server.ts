@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { MqttSettings } from '../shared/config.ts';
 import type { Emitter } from '../shared/emitter/index.ts';
@@ -10,14 +11,15 @@ import { FleetBroker } from './fleet-broker.ts';
 import { deliverAtHighestQos } from './highest-qos.ts';
 import { createPublishHandler } from './incoming.ts';
 import { letGoInGroups } from './let-go.ts';
-import { limits } from './limits.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
+import { checkPacketShape } from './packet-shape.ts';
 import { limitPacketSize } from './packet-size.ts';
 import type { Policy } from './policy.ts';
-import type { SessionClient } from './session.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import { repairQueues } from './session-queue.ts';
 import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
 import { takeUpInOrder } from './take-up.ts';
+import { watchClients } from './watch-clients.ts';
 import { insistOnWellFormed } from './well-formed.ts';
 
 export type BrokerOptions = {
@@ -41,6 +43,12 @@ export type RunningBroker = {
   stop(drain: () => Promise<void>): Promise<void>;
 };
 
+/**
+ * Packets of one read that wait for their login. A client need not wait for its CONNACK (MQTT 3.1.1, 3.1.4) and may have a backlog; Aedes
+ * closes it beyond 42 that come in one segment with the CONNECT. After that segment no more is read.
+ */
+const MAX_BEFORE_LOGIN = 1000;
+
 /** Longest for the last acknowledgements to leave the process. */
 const LAST_WRITES_MS = 100;
 const CLOSE_TIMEOUT_MS = 2000;
@@ -55,6 +63,7 @@ const outliving = (emitter: Emitter): Emitter => ({
 
 export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
   const { host, settings, policy, emitter, sessionStore, metrics, log } = options;
+  const { limits } = settings;
   storeOnlyGranted(sessionStore);
   repairQueues(sessionStore);
   const broker = await FleetBroker.start({
@@ -62,24 +71,29 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     persistence: sessionStore,
     connectTimeout: limits.connectTimeoutMs,
     drainTimeout: limits.drainTimeoutMs,
-    maxInflightInbound: limits.maxInflightQoS2,
+    maxInflightInbound: limits.maxInflightIncoming,
+    queueLimit: MAX_BEFORE_LOGIN,
     // Checked before the user's name space is put in front
     maxClientsIdLength: Number.MAX_SAFE_INTEGER,
-    ...createAuthentication({ policy, metrics, log }),
+    ...createAuthentication({ settings, policy, metrics, log }),
     authorizePublish: createPublishHandler(policy, sessionStore),
-    authorizeSubscribe: createSubscribeHandler(policy, log),
-    authorizeForward: createDeliverHandler(policy.deliveries, metrics),
+    authorizeSubscribe: createSubscribeHandler(policy, limits, log),
+    authorizeForward: createDeliverHandler(policy.deliveries, limits, metrics),
   });
   policy.attach(broker);
   takeUpInOrder(broker, sessionStore, log);
   // Without a listener, it would end the process
   (broker as EventEmitter).on('error', (error) => log.error({ err: error }, 'broker error'));
   broker.on('clientError', (client, error) =>
-    log.debug({ clientId: client.id, reason: error.message }, 'client error'),
+    log.debug({ ...aboutClient(client as SessionClient), reason: error.message }, 'client error'),
   );
   broker.on('connectionError', (client, error) =>
     log.debug(
-      { remoteAddress: (client as SessionClient).remoteAddress, reason: error.message },
+      {
+        connectionId: (client as SessionClient).connectionId,
+        remoteAddress: (client as SessionClient).remoteAddress,
+        reason: error.message,
+      },
       'connection error',
     ),
   );
@@ -87,13 +101,16 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   const listeners = await listen(host, settings, (connection, transport, remoteAddress) => {
     const client = broker.handle(connection) as SessionClient;
     client.transport = transport;
+    client.connectionId = randomUUID();
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
-    limitPacketSize(client);
+    limitPacketSize(client, limits.maxPacketBytes);
+    checkPacketShape(client);
     insistOnWellFormed(client);
     deliverAtHighestQos(client);
     connection.once('close', () => policy.closed(client));
   });
   const everyClient = () => broker.everyClient() as unknown as SessionClient[];
+  watchClients(metrics.registry, everyClient);
   let listening = true;
   const letGo = (client: SessionClient) => {
     client.will = null;

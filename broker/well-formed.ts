@@ -8,7 +8,6 @@ type Packet = {
   length: number;
   qos: number;
   dup: boolean;
-  messageId?: number;
   subscriptions?: Subscription[];
   unsubscriptions?: string[];
 };
@@ -33,8 +32,8 @@ const PROTOCOLS = [
 
 /**
  * Ends the connection of a client whose packets MQTT 3.1.1 calls malformed, where Aedes' parser is content with them: text that is not
- * UTF-8, packets too long or too short for what is in them, identifiers of 0, filters with a wildcard in the wrong place, and a CONNECT whose flags
- * contradict each other. One of another version is told so.
+ * UTF-8, filters with a wildcard in the wrong place, DUP at QoS 0, and a CONNECT whose flags contradict each other. One of another version is told
+ * so. (Lengths and identifiers: packet-shape.ts.)
  */
 export function insistOnWellFormed(client: Client): void {
   const parser = (client as unknown as { _parser: Parser })._parser;
@@ -60,7 +59,7 @@ export function insistOnWellFormed(client: Client): void {
     }
     const parsed = parsePayload();
     if (!parsed || parser.error !== null) return parsed;
-    const problem = problemOf(packet, parser._pos);
+    const problem = problemOf(packet);
     if (problem !== undefined) parser._emitError(new Error(problem));
     return parsed;
   };
@@ -75,37 +74,21 @@ function isOfAnotherVersion({ packet: { length }, _list: list }: Parser): boolea
   return false;
 }
 
-/** `end`: where the parser has come to in the packet, without its fixed header. */
-function problemOf(packet: Packet, end: number): string | undefined {
-  const { cmd, length } = packet;
-  switch (cmd) {
+function problemOf(packet: Packet): string | undefined {
+  switch (packet.cmd) {
     case 'publish':
-      if (end > length) return 'packet too short';
-      if (packet.qos > 0) return identifierProblem(packet);
       // MQTT 3.1.1, 3.3.1-2
-      return packet.dup ? 'DUP at QoS 0' : undefined;
+      return packet.dup && packet.qos === 0 ? 'DUP at QoS 0' : undefined;
     case 'connect':
-      return end === length ? connectProblem(packet as unknown as ConnectPacket) : 'bytes after the payload';
+      return connectProblem(packet as unknown as ConnectPacket);
     case 'subscribe':
-      return identifiedProblem(packet, end) ?? filterProblem(packet.subscriptions?.map(({ topic }) => topic));
+      return filterProblem(packet.subscriptions?.map(({ topic }) => topic));
     case 'unsubscribe':
-      return identifiedProblem(packet, end) ?? filterProblem(packet.unsubscriptions);
-    case 'puback':
-    case 'pubrec':
-    case 'pubrel':
-    case 'pubcomp':
-      return length === 2 ? identifiedProblem(packet, end) : 'not two bytes long';
+      return filterProblem(packet.unsubscriptions);
     default:
-      return length === 0 ? undefined : 'a payload where there is none';
+      return undefined;
   }
 }
-
-/** MQTT 3.1.1, 2.3.1-1. The parser takes one that is not there for -1. */
-const identifierProblem = ({ messageId = 0 }: Packet) =>
-  messageId > 0 ? undefined : 'no packet identifier, or 0';
-
-const identifiedProblem = (packet: Packet, end: number) =>
-  end > packet.length ? 'packet too short' : identifierProblem(packet);
 
 function filterProblem(filters: readonly string[] = []): string | undefined {
   if (filters.length === 0) return 'no topic filters';

@@ -5,6 +5,7 @@ import { createSnapshots } from '../../broker/snapshot.ts';
 import { createSubscribeHandler, createTripSubscriptions } from '../../broker/subscribe.ts';
 import { TripWatch } from '../../broker/trip-watch.ts';
 import type { Identity } from '../../shared/auth/identity.ts';
+import { readConfig } from '../../shared/config.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';
 import type { TripStatusMessage } from '../../shared/trips/trip.ts';
 
@@ -37,7 +38,11 @@ beforeEach(() => {
     messages: [message(2)],
   };
   watch = new TripWatch({ find: async () => [state], afterRestart: () => false });
-  grant = createSubscribeHandler({ subscribe: createTripSubscriptions(watch) }, log);
+  grant = createSubscribeHandler(
+    { subscribe: createTripSubscriptions(watch) },
+    readConfig({}).mqtt.limits,
+    log,
+  );
   snapshots = createSnapshots(watch, () => undefined, log);
   versions = [];
   const identity: Identity = { sub: 'ann', role: 'RIDER', expiresAt: Number.MAX_SAFE_INTEGER, trips: [] };

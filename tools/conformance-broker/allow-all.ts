@@ -1,33 +1,29 @@
 import { filterMatches } from '../../broker/filters.ts';
 import { DEALT_WITH } from '../../broker/fleet-broker.ts';
 import type { Policy } from '../../broker/policy.ts';
+import { isTopicTooLarge, type TopicLimits } from '../../broker/topic-size.ts';
 import type { Identity } from '../../shared/auth/identity.ts';
 
 /** Whoever it is. All have one name space, so that a client id takes over its session whatever user name it comes with. */
 const anybody: Identity = { sub: 'anybody', role: 'SERVICE', expiresAt: Number.MAX_SAFE_INTEGER, trips: [] };
 
-/** More than Aedes' tries take. The platform's own topics have four. */
-const MAX_LEVELS = 100;
-
-const isTooDeep = (topic: string) => topic.split('/').length > MAX_LEVELS;
-
 /**
  * Everybody may log in, publish everything and subscribe to everything but `noSubscribe`; what is published is relayed. For conformance
  * suites alone: nothing that main.ts reaches may import it.
  */
-export function allowAll(noSubscribe: readonly string[]): Policy {
+export function allowAll(noSubscribe: readonly string[], limits: TopicLimits): Policy {
   return {
     identify: async () => anybody,
     admit: async () => undefined,
     relays: true,
     publish(incoming) {
       const { topic } = incoming.packet;
-      // The broker's own: acknowledged, and that is all
-      if (topic.startsWith('$SYS/') || isTooDeep(topic)) incoming.packet[DEALT_WITH] = true;
+      // The broker's own, or beyond its limits: acknowledged, and that is all
+      if (topic.startsWith('$SYS/') || isTopicTooLarge(topic, limits)) incoming.packet[DEALT_WITH] = true;
       incoming.acknowledge();
     },
     subscribe: (_client, _session, { topic }) =>
-      !isTooDeep(topic) && !noSubscribe.some((refused) => filterMatches(refused, topic)),
+      !noSubscribe.some((refused) => filterMatches(refused, topic)),
     deliveries: {
       isAskedAlways: () => false,
       verdict: () => 'now',

@@ -16,13 +16,15 @@ import { type ConformanceBrokerOptions, parseOptions } from './options.ts';
  */
 
 async function run({ host, port, wsPort, noSubscribe }: ConformanceBrokerOptions): Promise<void> {
+  // Of the environment nothing counts: the limits are the defaults
+  const settings = { ...readConfig({}).mqtt, port, wsPort };
+  const { limits } = settings;
   const broker = await startBroker({
     host,
-    // Of the environment nothing counts but what is asked for here
-    settings: { ...readConfig({}).mqtt, port, wsPort },
-    policy: allowAll(noSubscribe),
+    settings,
+    policy: allowAll(noSubscribe, limits),
     emitter: createMemoryEmitter(),
-    sessionStore: createMemorySessionStore(),
+    sessionStore: createMemorySessionStore(limits.maxQueuedMessages),
     metrics: createMetrics(),
     log: createLogger('warn'),
   });
