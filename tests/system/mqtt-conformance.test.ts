@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Bench, type Broker } from '../support/conformance/bench.ts';
 import { platformBroker, type RelayProcess, startRelay } from '../support/conformance/brokers.ts';
+import { withStatements } from '../support/conformance/document.ts';
 import { type Statement, statements } from '../support/conformance/index.ts';
 import { type Fleet, startFleet } from '../support/fleet.ts';
 
@@ -46,6 +48,18 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await Promise.all([fleet?.stop(), relay?.stop()]);
+});
+
+test('each statement is checked, or it is said why it is not, and each stands once', () => {
+  const ids = statements.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const { id, check, unseen } of statements)
+    expect([id, (check === undefined) !== (unseen === undefined)]).toEqual([id, true]);
+});
+
+test('docs/MQTT.md has the statements as they are here', async () => {
+  const page = await readFile(new URL('../../docs/MQTT.md', import.meta.url), 'utf8');
+  expect(withStatements(page, statements)).toBe(page);
 });
 
 describe.each(['platform', 'relay'] as const)('on the %s:', (name) => {

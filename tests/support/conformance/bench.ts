@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openTcp, type RawConnection, TYPE } from '../raw-mqtt.ts';
-import { type ConnectFields, connectPacket, type Message } from './packets.ts';
+import { type ConnectFields, connectPacket, type Message, says } from './packets.ts';
 import { Peer } from './peer.ts';
 
 /** A broker to be held against the standard. */
@@ -63,6 +63,20 @@ export class Bench {
   keep(connection: RawConnection): RawConnection {
     this.connections.push(connection);
     return connection;
+  }
+
+  /** One who has subscribed, and one who publishes. */
+  async pair(qos: number, filter = this.topic): Promise<[reader: Peer, writer: Peer]> {
+    const reader = await this.login();
+    await reader.subscribe([filter, qos]);
+    return [reader, await this.login()];
+  }
+
+  /** Fails where something else comes before what is published now on the topic of the check. */
+  async isNext(reader: Peer): Promise<void> {
+    const writer = await this.login();
+    await writer.publish(this.topic, this.payloads[1], { qos: 1 });
+    says(await reader.message(), this.payloads[1]);
   }
 
   /** Sends a CONNECT. @returns the two bytes of CONNACK, as they came first */

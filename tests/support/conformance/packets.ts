@@ -85,3 +85,8 @@ export function messageOf({ flags, body }: RawPacket): Message {
 }
 
 export const idOf = ({ body }: RawPacket): number => body.readUInt16BE(0);
+
+/** On the platform a subscriber gets more than what was published. */
+export function says({ payload }: Message, published: string): void {
+  if (!payload.includes(published.replace(/[{}]/g, ''))) throw new Error(`${payload}, not ${published}`);
+}
