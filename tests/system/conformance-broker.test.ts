@@ -37,7 +37,7 @@ test('says in one line where it is, lets in whoever comes, and ends with status 
 });
 
 test('refuses the filters that it is told to, and those that match them', async () => {
-  relay = await startRelay('--no-subscribe', 'closed/#');
+  relay = await startRelay('--refuse', 'closed/#');
   const bench = await Bench.of(relay.broker);
   const codes = await (await bench.login()).subscribe(['closed/a', 1], ['nosubscribe', 1], ['open', 1]);
   expect(codes).toEqual([0x80, 1, 1]);

@@ -8,10 +8,10 @@ import type { Identity } from '../../shared/auth/identity.ts';
 const anybody: Identity = { sub: 'anybody', role: 'SERVICE', expiresAt: Number.MAX_SAFE_INTEGER, trips: [] };
 
 /**
- * Everybody may log in, publish everything and subscribe to everything but `noSubscribe`; what is published is relayed. For conformance
+ * Everybody may log in, publish everything and subscribe to everything but `refused`; what is published is relayed. For conformance
  * suites alone: nothing that main.ts reaches may import it.
  */
-export function allowAll(noSubscribe: readonly string[], limits: TopicLimits): Policy {
+export function allowAll(refused: readonly string[], limits: TopicLimits): Policy {
   return {
     identify: async () => anybody,
     admit: async () => undefined,
@@ -22,8 +22,7 @@ export function allowAll(noSubscribe: readonly string[], limits: TopicLimits): P
       if (topic.startsWith('$SYS/') || isTopicTooLarge(topic, limits)) incoming.packet[DEALT_WITH] = true;
       incoming.acknowledge();
     },
-    subscribe: (_client, _session, { topic }) =>
-      !noSubscribe.some((refused) => filterMatches(refused, topic)),
+    subscribe: (_client, _session, { topic }) => !refused.some((filter) => filterMatches(filter, topic)),
     deliveries: {
       isAskedAlways: () => false,
       verdict: () => 'now',

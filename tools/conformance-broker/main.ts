@@ -15,14 +15,14 @@ import { type ConformanceBrokerOptions, parseOptions } from './options.ts';
  * SIGTERM or SIGINT ends it with status 0. 2: the arguments are wrong.
  */
 
-async function run({ host, port, wsPort, noSubscribe }: ConformanceBrokerOptions): Promise<void> {
+async function run({ host, port, wsPort, refused }: ConformanceBrokerOptions): Promise<void> {
   // Of the environment nothing counts: the limits are the defaults
   const settings = { ...readConfig({}).mqtt, port, wsPort };
   const { limits } = settings;
   const broker = await startBroker({
     host,
     settings,
-    policy: allowAll(noSubscribe, limits),
+    policy: allowAll(refused, limits),
     emitter: createMemoryEmitter(),
     sessionStore: createMemorySessionStore(limits.maxQueuedMessages),
     metrics: createMetrics(),

@@ -8,10 +8,10 @@ export type ConformanceBrokerOptions = {
   port: number;
   wsPort: number;
   /** Filters that nobody is granted. */
-  noSubscribe: readonly string[];
+  refused: readonly string[];
 };
 
-type RawOptions = { host: string; port: string; wsPort: string; noSubscribe?: string[] };
+type RawOptions = { host: string; port: string; wsPort: string; refuse?: string[] };
 
 const MAX_PORT = 65_535;
 
@@ -26,7 +26,7 @@ const command = () =>
     .option('--port <port>', 'MQTT over TCP; 0: any that is free', '1883')
     .option('--ws-port <port>', 'MQTT over WebSocket, path /mqtt; 0: any that is free', '0')
     .option('--host <address>', 'where to listen; it lets everybody in', '127.0.0.1')
-    .option('--no-subscribe <filter...>', `filters that SUBACK refuses (default: ${REFUSED.join(' ')})`)
+    .option('--refuse <filter...>', `filters that SUBACK refuses (default: ${REFUSED.join(' ')})`)
     .showSuggestionAfterError(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => printResult(text.trimEnd()), writeErr: () => undefined });
@@ -45,7 +45,7 @@ export function parseOptions(args: readonly string[]): ConformanceBrokerOptions 
     host: raw.host,
     port: port('--port', raw.port),
     wsPort: port('--ws-port', raw.wsPort),
-    noSubscribe: raw.noSubscribe ?? REFUSED,
+    refused: raw.refuse ?? REFUSED,
   };
   if (problems.length > 0) throw new UsageError(problems);
   return options;
