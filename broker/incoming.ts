@@ -52,8 +52,6 @@ export function createPublishHandler(
     const packet = aedesPacket as Packet;
     const session = client?.session;
     if (client === null || session === undefined) return callback(new Error('no session'));
-    // MQTT 3.1.1, 2.3.1-1: no acknowledgement could name it
-    if (packet.messageId === 0) return callback(new Error('packet identifier 0'));
     if (!relays) packet[DEALT_WITH] = true;
     const incoming: Incoming = {
       client,

@@ -9,6 +9,7 @@ import { createAuthentication } from './authenticate.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
 import { Guard } from './guard/guard.ts';
+import { deliverAtHighestQos } from './highest-qos.ts';
 import { createPublishHandler } from './incoming.ts';
 import { letGoInGroups } from './let-go.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
@@ -20,6 +21,7 @@ import { repairQueues } from './session-queue.ts';
 import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
 import { takeUpInOrder } from './take-up.ts';
 import { watchClients } from './watch-clients.ts';
+import { insistOnWellFormed } from './well-formed.ts';
 
 export type BrokerOptions = {
   host: string;
@@ -109,6 +111,8 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     if (visit.address !== undefined) client.remoteAddress = visit.address;
     limitPacketSize(client, limits.maxPacketBytes);
     checkPacketShape(client);
+    insistOnWellFormed(client);
+    deliverAtHighestQos(client);
     connection.once('close', () => policy.closed(client));
   });
   const everyClient = () => broker.everyClient() as unknown as SessionClient[];

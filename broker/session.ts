@@ -98,6 +98,7 @@ export type SessionClient = Client & {
   /** The highest counter that it was sent, by sender (brokerId). */
   duplicates: Record<string, number>;
   pause(): void;
+  deliver0(packet: object, done: (error?: Error) => void): void;
   deliverQoS(packet: object, done: (error?: Error) => void): void;
 };
 
