@@ -4,9 +4,9 @@ import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
-import { WebSocketServer } from 'ws';
 import type { MqttSettings } from '../shared/config.ts';
 import type { Transport } from '../shared/telemetry/metrics.ts';
+import { webSocketServers } from './compression.ts';
 import { limits } from './limits.ts';
 import { WebSocketStream } from './websocket-stream.ts';
 
@@ -25,16 +25,6 @@ const SUBPROTOCOL = 'mqtt';
 
 /** Nagle against delayed acknowledgements costs 40 ms a message; probes find peers that vanished without a word. */
 const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
-
-/** A stranger that compresses must not cost us more than the frames are worth. */
-const COMPRESSION = {
-  threshold: 256,
-  serverNoContextTakeover: true,
-  clientNoContextTakeover: true,
-  serverMaxWindowBits: 10,
-  concurrencyLimit: 4,
-  zlibDeflateOptions: { level: 3, memLevel: 4 },
-};
 
 /** Opens every listener of the configuration and hands over what connects. */
 export async function listen(host: string, settings: MqttSettings, connect: Connect): Promise<Listeners> {
@@ -80,12 +70,10 @@ export async function listen(host: string, settings: MqttSettings, connect: Conn
 }
 
 function webSocketServer(http: HttpServer, settings: MqttSettings, connect: Connect): HttpServer {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: limits.maxFrameBytes,
-    perMessageDeflate: settings.wsCompression ? COMPRESSION : false,
-    handleProtocols: () => SUBPROTOCOL,
-  });
+  const serverFor = webSocketServers(
+    { maxPayload: limits.maxFrameBytes, handleProtocols: () => SUBPROTOCOL },
+    settings.wsCompression,
+  );
   http.on('request', (_request, response) => {
     response.writeHead(426, { 'content-type': 'text/plain', upgrade: 'websocket' });
     response.end(`MQTT over WebSocket: path ${WS_PATH}, subprotocol ${SUBPROTOCOL}\n`);
@@ -95,7 +83,7 @@ function webSocketServer(http: HttpServer, settings: MqttSettings, connect: Conn
     const refusal = upgradeProblem(request);
     if (refusal !== undefined)
       return void socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-    sockets.handleUpgrade(request, socket, head, (webSocket) =>
+    serverFor(request).handleUpgrade(request, socket, head, (webSocket) =>
       connect(new WebSocketStream(webSocket), 'WEBSOCKET', request.socket.remoteAddress),
     );
   });
