@@ -5,7 +5,7 @@ import type { Places } from '../shared/connections/places.ts';
 import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { FleetBroker } from './fleet-broker.ts';
-import type { SessionClient } from './session.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import { statusWill } from './status-will.ts';
 
 export type Closers = {
@@ -18,10 +18,11 @@ export type Closers = {
 
 /** Closes what an operator, a revocation, or another broker wants closed. Seldom asked for: it looks at every client. */
 export function obeyControl(broker: FleetBroker, options: Closers): void {
-  const { control, revocations, places } = options;
+  const { control, revocations, places, log } = options;
   const close = (client: SessionClient, reason: CloseReason) => {
     if (client.session !== undefined) client.session.closeReason = reason;
     if (reason === 'REVOKED') silence(client, options);
+    log.info({ ...aboutClient(client), reason }, 'connection closed by us');
     client.close();
   };
   const closeWhere = (holds: (client: SessionClient) => boolean, reason: CloseReason) => {

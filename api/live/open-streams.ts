@@ -2,6 +2,7 @@ import type { Identity } from '../../shared/auth/identity.ts';
 import type { Revocations } from '../../shared/auth/revocations.ts';
 import type { Control } from '../../shared/connections/control.ts';
 import type { CloseReason } from '../../shared/connections/index.ts';
+import type { Logger } from '../../shared/telemetry/log.ts';
 
 export type OpenStream = { id: string; identity: Identity; close(reason: CloseReason): void };
 
@@ -13,9 +14,11 @@ export class OpenStreams {
   private readonly streams = new Set<OpenStream>();
   private readonly timer: NodeJS.Timeout;
   private readonly revocations: Pick<Revocations, 'covers' | 'onAdded'>;
+  private readonly log: Logger;
 
-  constructor(control: Control, revocations: Pick<Revocations, 'covers' | 'onAdded'>) {
+  constructor(control: Control, revocations: Pick<Revocations, 'covers' | 'onAdded'>, log: Logger) {
     this.revocations = revocations;
+    this.log = log;
     this.timer = setInterval(() => {
       const now = Date.now();
       this.closeWhere(({ identity }) => identity.expiresAt <= now, 'TOKEN_EXPIRED');
@@ -32,12 +35,24 @@ export class OpenStreams {
     return () => this.streams.delete(stream);
   }
 
+  get size(): number {
+    return this.streams.size;
+  }
+
   stop(): void {
     clearInterval(this.timer);
     this.closeWhere(() => true, 'SERVER_STOPPED');
   }
 
   private closeWhere(holds: (stream: OpenStream) => boolean, reason: CloseReason): void {
-    for (const stream of [...this.streams]) if (holds(stream)) stream.close(reason);
+    for (const stream of [...this.streams]) {
+      if (!holds(stream)) continue;
+      if (reason === 'CLOSED_BY_OPERATOR' || reason === 'REVOKED')
+        this.log.info(
+          { connectionId: stream.id, sub: stream.identity.sub, reason },
+          'connection closed by us',
+        );
+      stream.close(reason);
+    }
   }
 }

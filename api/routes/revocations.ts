@@ -4,9 +4,11 @@ import type { Control, Revocation } from '../../shared/connections/control.ts';
 import type { Queries } from '../../shared/database/index.ts';
 import { idSchema, instantSchema, noNul, timeSchema } from '../../shared/schemas/common.ts';
 import { instantOf } from '../../shared/schemas/time.ts';
+import type { Logger } from '../../shared/telemetry/log.ts';
 import { serviceAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
 import { MAX_BODY } from '../middleware/json-body.ts';
+import { requestIdOf } from '../middleware/request-id.ts';
 import { refuse } from '../problem.ts';
 
 const schema = Type.Object(
@@ -21,7 +23,15 @@ const schema = Type.Object(
 );
 
 /** Refusing tokens before their end. */
-export function revocationRoute(queries: Queries, control: Control): Route {
+export function revocationRoute({
+  queries,
+  control,
+  log,
+}: {
+  queries: Queries;
+  control: Control;
+  log: Logger;
+}): Route {
   return route({
     method: 'post',
     path: '/v1/revocations',
@@ -49,7 +59,7 @@ export function revocationRoute(queries: Queries, control: Control): Route {
     },
     errors: [],
     authorize: serviceAccess,
-    async handle({ body: { sub, jti, until } }) {
+    async handle({ body: { sub, jti, until }, identity, request }) {
       const end = instantOf(until) ?? 0;
       const revocation: Revocation =
         sub === undefined
@@ -58,6 +68,7 @@ export function revocationRoute(queries: Queries, control: Control): Route {
       if (!(await saveRevocation(queries, revocation)))
         throw refuse({ code: 'OVERLOADED', message: 'there are too many revocations until some have ended' });
       control.revoke(revocation);
+      log.info({ requestId: requestIdOf(request), ...revocation, by: identity.sub }, 'tokens revoked');
       return { [revocation.kind]: revocation.value, until: new Date(revocation.until).toISOString() };
     },
   });

@@ -31,7 +31,7 @@ const STORED_WITHIN_MS = 5000;
 
 /** What brings a process and the others of its deployment together. */
 async function join({ config, log, lifecycle, health, metrics, circuits }: Base, redisUrl: string) {
-  const redis = new RedisConnections(redisUrl, config.redisPrefix, log);
+  const redis = new RedisConnections(redisUrl, config.redisPrefix, log, undefined, metrics);
   lifecycle.started('redis', () => redis.close());
   const commands = redis.connect('commands');
   circuits.add('redis', () => redis.circuit);
@@ -45,13 +45,15 @@ async function join({ config, log, lifecycle, health, metrics, circuits }: Base,
   const emitter = createClusterEmitter({
     connections: redis,
     log,
-    onDropped: (count) => metrics.dropped.inc({ reason: 'emitter' }, count),
+    onDropped: (count) => metrics.dropped.count('emitter', count),
   });
   lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
+  emitter.onGap(() => metrics.gaps.inc());
   const sessionStore = createRedisSessionStore({
+    maxQueued: config.mqtt.limits.maxQueuedMessages,
     connections: redis,
     emitter,
-    onDropped: () => metrics.dropped.inc({ reason: 'queue_full' }),
+    onDropped: () => metrics.dropped.count('queue_full'),
     log,
   });
   lifecycle.started('session store', () => sessionStore.destroy());
