@@ -9,7 +9,7 @@ export const COMPRESS_FROM = 128;
 
 /**
  * The window of what we send, as a power of 2. A position is all but like the one before it, which has to be within the window: with
- * 512 B it is not, and nothing is saved; a window of 32 kB saves no more and takes 120 kB more a connection.
+ * 512 B it is not, and nothing is saved; a window of 32 kB saves little more and takes 140 kB more a connection.
  */
 const SERVER_WINDOW_BITS = 11;
 /** Of what we receive, where a client lets us choose (Firefox does not: 32 kB then). Clients have little to say. */
