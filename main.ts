@@ -31,7 +31,7 @@ import { createLog, type Logger } from './shared/telemetry/log.ts';
 import { LogLevelDoor } from './shared/telemetry/log-level.ts';
 import { createMetrics } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
-import { showBuild, watchLogs } from './shared/telemetry/watch.ts';
+import { showBuild, watch, watchLogs } from './shared/telemetry/watch.ts';
 import { welcome } from './shared/welcome.ts';
 
 const { version } = packageJson;
@@ -124,6 +124,12 @@ async function start(base: Base, levels: Levels): Promise<void> {
   const { config, log, lifecycle, health, metrics, queries, locks, revocations, verifier } = base;
   const { host } = config;
   const { ports, logs } = await openPorts(base);
+  watch(
+    metrics.registry,
+    'fleetcast_revocations',
+    'Revocations that hold; 100,000 at the most',
+    () => revocations.size,
+  );
   watchLogs(metrics.registry, logs, config.admission.maxQueuedPositions);
   const { positionLog, presence, trips } = ports;
   const admission = new Admission({

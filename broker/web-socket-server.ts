@@ -1,22 +1,12 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
 import type { MqttSettings } from '../shared/config.ts';
+import { webSocketServers } from './compression.ts';
 import type { Visit } from './guard/visit.ts';
 import { WebSocketStream } from './websocket-stream.ts';
 
 const WS_PATH = '/mqtt';
 const SUBPROTOCOL = 'mqtt';
-
-/** A stranger that compresses must not cost us more than the frames are worth. */
-const COMPRESSION = {
-  threshold: 256,
-  serverNoContextTakeover: true,
-  clientNoContextTakeover: true,
-  serverMaxWindowBits: 10,
-  concurrencyLimit: 4,
-  zlibDeflateOptions: { level: 3, memLevel: 4 },
-};
 
 /** MQTT over WebSocket on an HTTP server. `visitOf`: whose handshake it is; undefined: nobody's any more. */
 export function serveWebSockets(
@@ -25,13 +15,14 @@ export function serveWebSockets(
   visitOf: (request: IncomingMessage) => Visit | undefined,
   connect: (connection: WebSocketStream, visit: Visit) => void,
 ): HttpServer {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: settings.limits.maxWebSocketMessageBytes,
-    autoPong: false,
-    perMessageDeflate: settings.wsCompression ? COMPRESSION : false,
-    handleProtocols: () => SUBPROTOCOL,
-  });
+  const serverFor = webSocketServers(
+    {
+      maxPayload: settings.limits.maxWebSocketMessageBytes,
+      autoPong: false,
+      handleProtocols: () => SUBPROTOCOL,
+    },
+    settings.wsCompression,
+  );
   http.on('request', (_request, response) => {
     response.writeHead(426, { 'content-type': 'text/plain', upgrade: 'websocket', connection: 'close' });
     response.end(`MQTT over WebSocket: path ${WS_PATH}, subprotocol ${SUBPROTOCOL}\n`);
@@ -43,7 +34,7 @@ export function serveWebSockets(
       return void socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     const visit = visitOf(request);
     if (visit === undefined) return void socket.destroy();
-    sockets.handleUpgrade(request, socket, head, (webSocket) =>
+    serverFor(request).handleUpgrade(request, socket, head, (webSocket) =>
       connect(new WebSocketStream(webSocket), visit),
     );
   });

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { COMPRESS_FROM } from './compression.ts';
 
 /** How long a peer may take to answer a close before the socket is cut. */
 const CLOSE_TIMEOUT_MS = 1000;
@@ -12,13 +13,16 @@ type Chunk = { chunk: Buffer };
  */
 export class WebSocketStream extends Duplex {
   private readonly socket: WebSocket;
+  private readonly compressFrom: number;
   private probing: NodeJS.Timeout | undefined;
   private isAnswering = false;
   private unanswered: Buffer | undefined;
 
-  constructor(socket: WebSocket) {
+  /** `compressFrom`: bytes of a frame from which on it is compressed, where client and server have agreed to. */
+  constructor(socket: WebSocket, compressFrom = COMPRESS_FROM) {
     super();
     this.socket = socket;
+    this.compressFrom = compressFrom;
     socket.on('message', (data: Buffer, isBinary) => {
       if (!isBinary) return this.destroy(new Error('text frame on an MQTT connection'));
       if (!this.push(data)) socket.pause();
@@ -89,6 +93,6 @@ export class WebSocketStream extends Duplex {
   private send(data: Buffer, done: (error?: Error | null) => void): void {
     // Nobody is there to read it. That is no error: it would take what is still to be read with it
     if (this.socket.readyState !== this.socket.OPEN) return done();
-    this.socket.send(data, { binary: true }, done);
+    this.socket.send(data, { binary: true, compress: data.length >= this.compressFrom }, done);
   }
 }
