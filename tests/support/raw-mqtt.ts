@@ -55,6 +55,8 @@ export const encode = {
       ...filters.flatMap(([filter, qos]) => [text(filter), Buffer.from([qos])]),
     );
   },
+  unsubscribe: (id: number, filters: readonly string[]): Buffer =>
+    packet(0xa2, uint16(id), ...filters.map(text)),
   /** PUBACK, PUBREC, PUBREL or PUBCOMP. */
   acknowledge: (type: number, id: number): Buffer =>
     packet((type << 4) | (type === TYPE.PUBREL ? 2 : 0), uint16(id)),
@@ -73,14 +75,15 @@ export function fixedHeader(first: number, length: number): Buffer {
   return Buffer.from(bytes);
 }
 
-function packet(first: number, ...parts: readonly Buffer[]): Buffer {
+/** A whole packet: its first byte, its true length, and what it holds. */
+export function packet(first: number, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
   return Buffer.concat([fixedHeader(first, body.length), body]);
 }
 
 const uint16 = (value: number) => Buffer.from([value >> 8, value & 255]);
 
-function text(value: string | Buffer): Buffer {
+export function text(value: string | Buffer): Buffer {
   const bytes = Buffer.from(value);
   return Buffer.concat([uint16(bytes.length), bytes]);
 }
