@@ -123,12 +123,17 @@ describe('a token where none belongs: in', () => {
     }
   });
 
-  test('topics and payloads', async () => {
+  test('client ids, topics, filters and payloads', async () => {
     const raw = await loginTcp(stage.fleet.platform.ports.mqtt, {
       token: stray,
+      clientId: stray,
       will: { topic: `x/${stray}`, payload: stray },
     });
     raw.send(
+      encode.subscribe(1, [
+        [`session/${stray}`, 0],
+        [`drivers/${stray}/location`, 0],
+      ]),
       encode.publish(`session/token/${stray}`, stray, { qos: 1, id: 2 }),
       encode.publish('session/token', expired, { qos: 1, id: 3 }),
       encode.publish('drivers/stray/location', stray, { qos: 1, id: 4 }),
