@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { queries, rules } from '../support/deploy/monitoring.ts';
 import { type Shown, samplesOf, shownBy } from '../support/exposition.ts';
 import { connectClient } from '../support/mqtt-client.ts';
@@ -34,11 +34,16 @@ async function use({ broker, api }: { broker: Platform; api: Platform }): Promis
 }
 
 beforeAll(async () => {
-  [cluster, database] = await Promise.all([
-    PlatformCluster.start({ brokers: 1, ingests: 1, apis: 1 }),
-    createTestDatabase(),
+  database = await createMigratedDatabase();
+  await Promise.all([
+    PlatformCluster.start({ brokers: 1, ingests: 1, apis: 1 }).then((started) => {
+      cluster = started;
+    }),
+    // The engine is not there: it is nobody's business here, but one more circuit
+    startPlatform({ DATABASE_URL: database.url, OSRM_URL: 'http://127.0.0.1:1' }).then((started) => {
+      alone = started;
+    }),
   ]);
-  alone = await startPlatform({ DATABASE_URL: database.url });
   const [broker, ingest] = [cluster.brokers[0], cluster.ingests[0]];
   everyone = [
     { role: 'broker', platform: broker as Platform },
