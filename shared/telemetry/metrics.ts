@@ -104,6 +104,14 @@ export function createMetrics() {
       },
       POSITION_SECONDS,
     ),
+    remoteDelivery: plainHistogram(
+      registry,
+      {
+        name: 'fleetcast_remote_delivery_seconds',
+        help: 'From the receipt of a position by another process to its being written to the subscribers of this one: the first of each lot that comes at once, by the clocks of both',
+      },
+      POSITION_SECONDS,
+    ),
     store: plainHistogram(
       registry,
       { name: 'fleetcast_store_seconds', help: 'From the receipt of a position to its commit' },
