@@ -127,16 +127,14 @@ describe('every query of dashboards and rules', () => {
     expect(problems).toEqual([]);
   });
 
-  test('reads counters by their rate, and nothing else', () => {
-    const problems = queries.filter(({ expr }) => {
-      const { selectors } = readQuery(expr);
-      return selectors.some(({ name }) => {
-        const { type } = shown.get(name) ?? {};
-        const isCounted = type === 'counter' || (type === 'histogram' && name !== 'fleetcast_build_info');
-        const isRate = new RegExp(`(rate|increase|changes)\\(${name}\\b`).test(expr);
-        return isCounted !== isRate && !expr.includes(`changes(${name}`);
-      });
-    });
+  test('reads counters and histograms by how they grow, and nothing else', () => {
+    const isGrowth = (name: string, expr: string) => new RegExp(`\\b(rate|increase)\\(${name}\\b`).test(expr);
+    const problems = queries.filter(({ expr }) =>
+      readQuery(expr).selectors.some(({ name }) => {
+        const type = shown.get(name)?.type;
+        return type !== undefined && (type !== 'gauge') !== isGrowth(name, expr);
+      }),
+    );
     expect(problems).toEqual([]);
   });
 });

@@ -44,7 +44,7 @@ describe('the metrics', () => {
     expect(helps.sort()).toEqual([...types.keys()].sort());
     for (const [name, type] of types) {
       expect(name).toMatch(/^fleetcast_[a-z0-9_]+$/);
-      if (type === 'counter') expect(name).toMatch(/_total$/);
+      expect({ name, isTotal: name.endsWith('_total') }).toEqual({ name, isTotal: type === 'counter' });
     }
   });
 
