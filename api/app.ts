@@ -10,6 +10,7 @@ import { authenticate } from './middleware/authenticate.ts';
 import { authenticateDevice } from './middleware/authenticate-device.ts';
 import { compress } from './middleware/compress.ts';
 import { allowOrigins } from './middleware/cors.ts';
+import { logRequests } from './middleware/log-requests.ts';
 import { measure } from './middleware/measure.ts';
 import { onlyMethodsOf } from './middleware/methods.ts';
 import { limitRate } from './middleware/rate-limit.ts';
@@ -46,7 +47,7 @@ export function createApp(options: ApiOptions, streams: OpenStreams): Express {
       () => asyncApi,
     ),
   ];
-  app.use(measure(options.metrics, [...routes, ...doors, ...open]), nameRequest, compress);
+  app.use(measure(options.metrics, [...routes, ...doors, ...open]), nameRequest, logRequests(log), compress);
   app.use(allowOrigins(settings.corsOrigins));
 
   const { publicUrl } = settings;

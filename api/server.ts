@@ -20,7 +20,7 @@ const CHECK_TIMEOUTS_MS = 2000;
 const STOP_TIMEOUT_MS = 5000;
 
 export async function startApi(host: string, port: number, options: ApiOptions): Promise<RunningApi> {
-  const streams = new OpenStreams(options.control, options.revocations);
+  const streams = new OpenStreams(options.control, options.revocations, options.log);
   watch(options.metrics.registry, 'fleetcast_api_event_streams', 'Open event streams', () => streams.size);
   const server = createServer(
     {

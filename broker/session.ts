@@ -39,9 +39,14 @@ export type Session = {
 };
 
 /** A connection that has just been let in. `isTakenUp`: its session is one that it left, and has first what waited there. */
-export function newSession(identity: Identity, transport: Transport, isTakenUp: boolean): Session {
+export function newSession(
+  identity: Identity,
+  transport: Transport,
+  isTakenUp: boolean,
+  connectionId: string = randomUUID(),
+): Session {
   return {
-    connectionId: randomUUID(),
+    connectionId,
     closeReason: undefined,
     identity,
     transport,
@@ -76,6 +81,8 @@ export type LoginRefusal = { returnCode: ConnackCode; result: LoginResult; messa
 /** Aedes' client with what we keep beside it: on the object itself, since it is looked up for every packet. */
 export type SessionClient = Client & {
   session?: Session;
+  /** From the moment that it is open; in the log and in connection_sessions. */
+  connectionId?: string;
   refusal?: LoginRefusal;
   transport?: Transport;
   remoteAddress?: string;
@@ -91,3 +98,14 @@ export type SessionClient = Client & {
   pause(): void;
   deliverQoS(packet: object, done: (error?: Error) => void): void;
 };
+
+/** Why its connection has ended. */
+export const endOf = ({ session, _disconnected }: SessionClient): CloseReason =>
+  session?.closeReason ?? (_disconnected ? 'DISCONNECTED' : 'LOST');
+
+/** What log lines about a connection have in common. */
+export const aboutClient = ({ connectionId, session, id }: SessionClient) => ({
+  connectionId: session?.connectionId ?? connectionId,
+  sub: session?.identity.sub,
+  clientId: id,
+});

@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import type { TSchema } from 'typebox';
 import type { JwtSettings } from './auth/settings.ts';
 import { formats, items } from './config/formats.ts';
+import { type MqttLimits, mqttLimits } from './config/mqtt-limits.ts';
 import { crossProblems, ownProblems } from './config/problems.ts';
 import { type ProcessRole, type Variables, variables } from './config/variables.ts';
 
@@ -20,6 +21,7 @@ export type MqttSettings = {
   wsCompression: boolean;
   tls: TlsSettings | undefined;
   maxConnectionsPerDriver: number;
+  limits: MqttLimits;
 };
 
 export type ApiSettings = {
@@ -126,6 +128,7 @@ function settings(values: Variables): Config {
       wsCompression: values.MQTT_WS_COMPRESSION === 'on',
       tls: tlsSettings(values),
       maxConnectionsPerDriver: values.MAX_CONNECTIONS_PER_DRIVER,
+      limits: mqttLimits(values),
     },
     api: {
       port: values.API_PORT,

@@ -41,6 +41,8 @@ const STATES: Record<string, CircuitState> = {
 export class RedisConnections {
   readonly description: string;
   private readonly open: RedisConnection[] = [];
+  /** How many of them are without a server just now. */
+  private lost = 0;
   private readonly address: RedisAddress;
   private readonly prefix: string;
   private readonly log: Logger;
@@ -189,18 +191,23 @@ export class RedisConnections {
   }
 
   private keep<T extends RedisConnection>(connection: T, purpose: string): T {
-    // Without a listener it would end the process; one line when it is lost, not one for each try
+    // Without a listener it would end the process; one line when the first is lost, not one for each and each try
     let isUp = true;
     const lost = (error: Error, node?: string) => {
-      if (isUp) this.log.warn({ err: error, purpose, node }, 'Redis is away; trying again');
+      if (!isUp) return;
       isUp = false;
+      const level = this.lost++ === 0 ? 'warn' : 'debug';
+      this.log[level]({ err: error, purpose, node }, 'Redis is away; trying again');
+    };
+    const found = () => {
+      if (isUp) return;
+      isUp = true;
+      const level = --this.lost === 0 ? 'info' : 'debug';
+      this.log[level]({ purpose }, 'Redis is back');
     };
     connection.on('error', lost);
     connection.on('node error', lost);
-    onReady(connection, () => {
-      if (!isUp) this.log.info({ purpose }, 'Redis is back');
-      isUp = true;
-    });
+    onReady(connection, found);
     if (this.times !== undefined) measureCommands(connection, purpose, this.times);
     if (connection instanceof Redis) keepPulse(connection);
     else connection.on('+node', keepPulse);

@@ -5,10 +5,9 @@ import type { Registry } from 'prom-client';
 import type { MetricsSettings } from '../config.ts';
 import { type Health, healthAnswer } from '../health.ts';
 import type { Logger } from './log.ts';
+import type { HttpAnswer, LogLevelDoor } from './log-level.ts';
 
 export type MetricsServer = { port: number; stop(): Promise<void> };
-
-type Answer = { status: number; type: string; body: string; headers?: Record<string, string> };
 
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8);
@@ -20,10 +19,10 @@ export const isLoopback = (address: string) => loopback.check(address, isIPv6(ad
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /**
- * Who may read /metrics: whoever shows the token, and without one this machine alone. How busy a fleet is, is nobody else's business.
+ * Who may read /metrics, and change the log level: whoever shows the token, and without one this machine alone. How busy a fleet is, is nobody else's business.
  * Takes the same time for every wrong token.
  */
-function refusal({ headers, socket }: IncomingMessage, token: Buffer | undefined): Answer | undefined {
+function refusal({ headers, socket }: IncomingMessage, token: Buffer | undefined): HttpAnswer | undefined {
   if (token === undefined)
     return isLoopback(socket.remoteAddress ?? '0.0.0.0')
       ? undefined
@@ -36,22 +35,24 @@ function refusal({ headers, socket }: IncomingMessage, token: Buffer | undefined
   };
 }
 
-const refused = (status: number, why: string): Answer => ({
+const refused = (status: number, why: string): HttpAnswer => ({
   status,
   type: 'text/plain; charset=utf-8',
   body: `${why}\n`,
 });
 
-/** `/metrics` and `/health*`, in every role. Health is for everybody: probes come from outside, and learn no more than yes or no. */
+/** `/metrics`, `/health*` and `/log-level`, in every role. Health is for everybody: probes come from outside, and learn no more than yes or no. */
 export async function startMetricsServer(
   { host, port, token }: MetricsSettings,
   registry: Registry,
   health: Health,
+  logLevel: LogLevelDoor,
   log: Logger,
 ): Promise<MetricsServer> {
   const expected = token === undefined ? undefined : digest(token);
-  const answer = async (request: IncomingMessage): Promise<Answer> => {
+  const answer = async (request: IncomingMessage): Promise<HttpAnswer> => {
     const path = (request.url ?? '/').split('?')[0] ?? '/';
+    if (path === '/log-level') return refusal(request, expected) ?? logLevel.answer(request);
     if (path === '/metrics')
       return (
         refusal(request, expected) ?? {
@@ -88,6 +89,7 @@ export async function startMetricsServer(
     port: opened,
     stop: () =>
       new Promise((resolve) => {
+        logLevel.stop();
         server.close(() => resolve());
         server.closeAllConnections();
       }),

@@ -4,6 +4,8 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { readConfig } from '../../shared/config.ts';
 import { Health } from '../../shared/health.ts';
+import { createLog } from '../../shared/telemetry/log.ts';
+import { LogLevelDoor } from '../../shared/telemetry/log-level.ts';
 import { isLoopback, type MetricsServer, startMetricsServer } from '../../shared/telemetry/metrics-server.ts';
 import { watch } from '../../shared/telemetry/watch.ts';
 
@@ -18,7 +20,8 @@ async function start(host: string, token?: string): Promise<string[]> {
   const registry = new Registry();
   watch(registry, 'some', 'Some', () => 1);
   const log = pino({}, { write: (line: string) => void lines.push(line) });
-  server = await startMetricsServer({ host, port: 0, token }, registry, new Health(), log);
+  const door = new LogLevelDoor(createLog('silent').levels, log);
+  server = await startMetricsServer({ host, port: 0, token }, registry, new Health(), door, log);
   return lines;
 }
 
