@@ -258,6 +258,24 @@ test('a follower over HTTP sees the trip of a driver on a broker', async () => {
   await reader?.cancel();
 });
 
+test('how long a position takes to the subscribers of another broker is shown there', async () => {
+  const operator = await client(broker(1), 'OPERATOR', newId('operator'));
+  const driverId = newId('driver');
+  await operator.client.subscribeAsync(`drivers/${driverId}/location`);
+  const timed = async (at: Platform) => {
+    const text = await (await fetch(`${at.urls.metrics}/metrics`)).text();
+    return Number(/^fleetcast_remote_delivery_seconds_count (\d+)$/m.exec(text)?.[1]);
+  };
+  const before = await timed(broker(1));
+  const driver = await client(broker(0), 'DRIVER', driverId);
+  await driver.client.publishAsync(`drivers/${driverId}/location`, JSON.stringify(pickup), { qos: 1 });
+  await operator.next(({ topic }) => topic === `drivers/${driverId}/location`);
+  await eventually(
+    () => timed(broker(1)),
+    (count) => count > before,
+  );
+});
+
 test('every process says that it is ready, and of what it depends on', async () => {
   for (const process of [...cluster.brokers, ...cluster.ingests, ...cluster.apis]) {
     const answer = await fetch(`${process.urls.metrics}/health/ready`);
