@@ -16,6 +16,8 @@ import { validateDriverStatus } from '../shared/schemas/driver-status.ts';
 import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import type { Step, Traces } from '../shared/telemetry/traces/index.ts';
+import { startPublish } from '../shared/telemetry/traces/steps.ts';
 import { matchTopic, type TopicName } from '../shared/topics.ts';
 import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { parseTransition } from '../shared/trips/transition-message.ts';
@@ -36,6 +38,8 @@ export type PublishOptions = {
   publisher: Publisher;
   sessionStore: Pick<SessionStore, 'incomingGetPacket'>;
   metrics: Metrics;
+  /** undefined: nothing is traced. */
+  traces?: Traces | undefined;
   log: Logger;
 };
 
@@ -62,7 +66,19 @@ type Incoming = {
   isWill: boolean;
   /** All that its client sent before is acknowledged. */
   isFirst: boolean;
+  /** Where it is traced. */
+  step: Step | undefined;
 };
+
+function endStep(step: Step, acknowledge: () => void): void {
+  step.end();
+  acknowledge();
+}
+
+const aboutMessage = (
+  { connectionId }: Session,
+  { qos, payload }: { qos: number; payload: string | Buffer },
+) => ({ qos, bytes: payload.length, connectionId });
 
 const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'ownTracks']);
 
@@ -82,6 +98,7 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     publisher,
     sessionStore,
     metrics,
+    traces,
     log,
   } = options;
 
@@ -95,13 +112,15 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     const name = matchTopic(incoming.packet.topic)?.name;
     if (name !== undefined && positionTopics.has(name)) metrics.positions.inc({ verdict: code });
     else metrics.refusals.inc({ code });
+    incoming.step?.set({ 'fleetcast.verdict': code });
     report(incoming, { code, message });
     incoming.acknowledge();
   }
 
   /** Not acknowledged, so that a QoS 1 client sends it again when it comes back. */
-  function leaveUnacknowledged({ client, packet, acknowledge }: Incoming): void {
+  function leaveUnacknowledged({ client, packet, acknowledge, step }: Incoming): void {
     if (packet.qos === 0) return acknowledge();
+    step?.end('NOT_KEPT');
     log.debug(aboutClient(client), 'closed, so that it sends again what could not be kept');
     client.close();
   }
@@ -111,8 +130,13 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     if ('refusal' in result) {
       report(incoming, result.refusal);
       const { code, retryAfterMs = 0 } = result.refusal;
-      if (code === 'OVERLOADED' && incoming.packet.qos > 0) return holdOff(incoming.client, retryAfterMs);
+      incoming.step?.set({ 'fleetcast.verdict': code });
+      if (code === 'OVERLOADED' && incoming.packet.qos > 0) {
+        incoming.step?.end(code);
+        return holdOff(incoming.client, retryAfterMs);
+      }
     }
+    if ('verdict' in result) incoming.step?.set({ 'fleetcast.verdict': result.verdict });
     if ('rejected' in result) for (const refusal of summarise(result.rejected)) report(incoming, refusal);
     metrics.admission.observe((Date.now() - incoming.receivedAt) / 1000);
     incoming.acknowledge();
@@ -199,8 +223,13 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     if (message.kind === 'other') return incoming.acknowledge();
     if (message.kind === 'malformed')
       return refuse(incoming, 'INVALID_PAYLOAD', `the payload ${message.problem}`);
-    admitDevicePosition(admission, incoming.id, message.position, incoming.receivedAt, (result) =>
-      settle(incoming, result),
+    admitDevicePosition(
+      admission,
+      incoming.id,
+      message.position,
+      incoming.receivedAt,
+      (result) => settle(incoming, result),
+      incoming.step?.traceparent,
     );
   }
 
@@ -211,12 +240,20 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     if (payload === undefined) return refuse(incoming, 'INVALID_PAYLOAD', 'the payload is not JSON');
     switch (name) {
       case 'driverLocation':
-        return admission.live(incoming.id, payload, incoming.receivedAt, (result) =>
-          settle(incoming, result),
+        return admission.live(
+          incoming.id,
+          payload,
+          incoming.receivedAt,
+          (result) => settle(incoming, result),
+          incoming.step?.traceparent,
         );
       case 'driverBacklog':
-        return admission.backlog(incoming.id, payload, incoming.receivedAt, (result) =>
-          settle(incoming, result),
+        return admission.backlog(
+          incoming.id,
+          payload,
+          incoming.receivedAt,
+          (result) => settle(incoming, result),
+          incoming.step?.traceparent,
         );
       case 'ownTracks':
         return takeOwnTracks(incoming, payload);
@@ -239,13 +276,16 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     // A will comes when the connection is closed: nothing is acknowledged any more
     const acknowledge = client.closed ? () => callback(null) : session.acks.take(() => callback(null));
     const match = matchTopic(packet.topic);
+    const step =
+      traces && startPublish(traces, match?.topic.pattern ?? '{unknown}', aboutMessage(session, packet));
     const incoming: Incoming = {
       client,
       session,
       packet: packet as Packet,
       id: match?.id ?? '',
       receivedAt: Date.now(),
-      acknowledge,
+      acknowledge: step === undefined ? acknowledge : () => endStep(step, acknowledge),
+      step,
       isWill: client.closed,
       isFirst: false,
     };

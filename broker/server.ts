@@ -13,6 +13,7 @@ import type { DriverPresence } from '../shared/presence/index.ts';
 import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import type { Traces } from '../shared/telemetry/traces/index.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { createAuthentication } from './authenticate.ts';
@@ -53,6 +54,8 @@ export type BrokerOptions = {
   emitter: Emitter;
   sessionStore: SessionStore;
   metrics: Metrics;
+  /** undefined: nothing is traced. */
+  traces?: Traces | undefined;
   log: Logger;
 };
 
