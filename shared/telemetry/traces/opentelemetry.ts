@@ -120,7 +120,6 @@ export function startOpenTelemetry(
         name,
         {
           kind: KINDS[kind],
-          attributes,
           links: links.flatMap((link) => {
             const context = spanContextOf(link);
             return context === undefined ? [] : [{ context }];
@@ -128,7 +127,10 @@ export function startOpenTelemetry(
         },
         contextOf(parent),
       );
-      return span.isRecording() ? new RecordedStep(span) : undefined;
+      if (!span.isRecording()) return undefined;
+      // Not with the start: no sampler of the SDK looks at them, and most spans may not be sampled
+      span.setAttributes(attributes);
+      return new RecordedStep(span);
     },
     async stop() {
       let timer: NodeJS.Timeout | undefined;
