@@ -25,7 +25,7 @@ export default {
     {
       ...typescript,
       displayName: 'services',
-      testMatch: ['<rootDir>/tests/(integration|system|chaos)/**/*.test.ts'],
+      testMatch: ['<rootDir>/tests/(integration|system|chaos|abuse)/**/*.test.ts'],
       testEnvironment: '<rootDir>/tests/support/environment.ts',
       globalSetup: '<rootDir>/tests/support/global-setup.ts',
       globalTeardown: '<rootDir>/tests/support/global-teardown.ts',

@@ -1,4 +1,5 @@
 import { startApi } from './api/server.ts';
+import { createPlatformPolicy } from './broker/platform-policy.ts';
 import { startBroker } from './broker/server.ts';
 import { startIngest } from './ingest/ingest.ts';
 import { startLogWorkers } from './ingest/log/workers.ts';
@@ -15,6 +16,7 @@ import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
 import { openEmbeddedDatabase } from './shared/database/embedded.ts';
 import type { Database } from './shared/database/index.ts';
+import { measureQueries } from './shared/database/measure-queries.ts';
 import { migrate } from './shared/database/migrate.ts';
 import { connectPostgres } from './shared/database/postgres.ts';
 import { loadEnvFile } from './shared/env-file.ts';
@@ -27,10 +29,11 @@ import { Circuits } from './shared/telemetry/circuits.ts';
 import type { Levels } from './shared/telemetry/levels.ts';
 import { createLog, type Logger } from './shared/telemetry/log.ts';
 import { LogLevelDoor } from './shared/telemetry/log-level.ts';
-import { createMetrics, watchLogs } from './shared/telemetry/metrics.ts';
+import { createMetrics } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
 import { openTraces } from './shared/telemetry/traces/open.ts';
 import { traceExporters } from './shared/telemetry/traces/settings.ts';
+import { showBuild, watchLogs } from './shared/telemetry/watch.ts';
 import { welcome } from './shared/welcome.ts';
 
 const { version } = packageJson;
@@ -75,6 +78,8 @@ async function openBase(
   lifecycle.started('database', () => database.close());
   health.add('database', async () => void (await database.queries.one('select 1')));
   const metrics = createMetrics();
+  measureQueries(database.queries, metrics);
+  showBuild(metrics.registry, packageJson.version, config);
   const circuits = new Circuits(metrics.registry);
   if (database.circuit !== undefined) circuits.add('database', database.circuit);
   const migrated = await migrate(database.connectionString, log);
@@ -130,7 +135,7 @@ async function start(base: Base, levels: Levels): Promise<void> {
   const { config, log, lifecycle, health, metrics, queries, locks, revocations, verifier, traces } = base;
   const { host } = config;
   const { ports, logs } = await openPorts(base);
-  watchLogs(metrics.registry, logs);
+  watchLogs(metrics.registry, logs, config.admission.maxQueuedPositions);
   const { positionLog, presence, trips } = ports;
   const admission = new Admission({
     ...config.admission,
@@ -156,7 +161,11 @@ async function start(base: Base, levels: Levels): Promise<void> {
   };
 
   const broker = takesPart(config, 'broker')
-    ? await startBroker({ ...rooms, settings: config.mqtt })
+    ? await startBroker({
+        ...rooms,
+        settings: config.mqtt,
+        policy: createPlatformPolicy({ ...rooms, settings: config.mqtt }),
+      })
     : undefined;
   if (broker !== undefined) {
     lifecycle.started('broker', () => broker.stop(() => positionLog.close(DRAIN_MS)));
@@ -176,13 +185,8 @@ async function start(base: Base, levels: Levels): Promise<void> {
       })
     : undefined;
   if (api !== undefined) lifecycle.started('api', () => api.stop());
-  const metricsServer = await startMetricsServer(
-    host,
-    config.metricsPort,
-    metrics.registry,
-    health,
-    new LogLevelDoor(levels, log),
-  );
+  const logLevel = new LogLevelDoor(levels, log);
+  const metricsServer = await startMetricsServer(config.metrics, metrics.registry, health, logLevel, log);
   lifecycle.started('metrics', () => metricsServer.stop());
 
   log.info({ role: config.role, mqtt: broker?.ports, api: api?.port, metrics: metricsServer.port }, 'ready');
@@ -191,7 +195,7 @@ async function start(base: Base, levels: Levels): Promise<void> {
       mqtt: `mqtt://${host}:${broker.ports.mqtt}`,
       ws: `ws://${host}:${broker.ports.ws}/mqtt`,
       rest: `http://${host}:${api.port}`,
-      metrics: `http://${host}:${metricsServer.port}`,
+      metrics: `http://${config.metrics.host}:${metricsServer.port}`,
     };
     process.stdout.write(welcome(addresses, signer));
   }

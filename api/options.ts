@@ -11,6 +11,7 @@ import type { Health } from '../shared/health.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
+import type { Metrics } from '../shared/telemetry/metrics.ts';
 import type { Traces } from '../shared/telemetry/traces/index.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { TripStore } from '../shared/trips/store.ts';
@@ -40,6 +41,7 @@ export type ApiOptions = {
   /** undefined: this process is the only one that counts requests. */
   sharedCounts: SharedCounts | undefined;
   health: Health;
+  metrics: Metrics;
   /** undefined: nothing is traced. */
   traces?: Traces | undefined;
   log: Logger;

@@ -1,4 +1,3 @@
-import type { AedesOptions } from 'aedes';
 import type { Admission, BacklogResult, LiveResult } from '../shared/admission/index.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
@@ -13,90 +12,75 @@ import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import { fieldErrors, sentence } from '../shared/schemas/ajv.ts';
 import { validateDriverStatus } from '../shared/schemas/driver-status.ts';
-import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
-import type { Step, Traces } from '../shared/telemetry/traces/index.ts';
+import type { Traces } from '../shared/telemetry/traces/index.ts';
 import { startPublish } from '../shared/telemetry/traces/steps.ts';
 import { matchTopic, type TopicName } from '../shared/topics.ts';
 import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { parseTransition } from '../shared/trips/transition-message.ts';
-import { DEALT_WITH } from './fleet-broker.ts';
 import { holdOff } from './hold-off.ts';
+import type { Incoming } from './incoming.ts';
 import { insist } from './insist.ts';
-import { aboutClient, type Session, type SessionClient } from './session.ts';
+import type { Policy } from './policy.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
+import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
 
 export type PublishOptions = {
+  settings: { limits: TopicLimits };
   admission: Admission;
   verifier: TokenVerifier;
   expiry: SessionExpiry;
+  /** A session goes on with another token. */
+  renewed(client: SessionClient): void;
   presence: DriverPresence;
   connectionLog: Pick<ConnectionLog, 'active'>;
   transitions: TransitionDoor;
   publisher: Publisher;
-  sessionStore: Pick<SessionStore, 'incomingGetPacket'>;
   metrics: Metrics;
   /** undefined: nothing is traced. */
   traces?: Traces | undefined;
   log: Logger;
 };
 
-type Packet = {
-  topic: string;
-  payload: string | Buffer;
-  qos: number;
-  dup?: boolean;
-  messageId?: number;
-  [DEALT_WITH]?: boolean;
-};
+/** As over REST, where tokens can't be checked. */
+const CHECK_AGAIN_MS = 5000;
 
-/** One publish on its way through the broker. */
-type Incoming = {
-  client: SessionClient;
-  session: Session;
-  packet: Packet;
-  /** The id in the topic. */
-  id: string;
-  /** Epoch ms. */
-  receivedAt: number;
-  acknowledge(): void;
-  /** It is the last will of a connection that was lost, not what its client said before it hung up. */
-  isWill: boolean;
-  /** All that its client sent before is acknowledged. */
-  isFirst: boolean;
-  /** Where it is traced. */
-  step: Step | undefined;
-};
-
-function endStep(step: Step, acknowledge: () => void): void {
-  step.end();
-  acknowledge();
+/** With a step that ends with its acknowledgement. `template`: of its topic. */
+function trace(traces: Traces, incoming: Incoming, template: string): void {
+  const { packet, session, acknowledge } = incoming;
+  const step = startPublish(traces, template, {
+    qos: packet.qos,
+    bytes: packet.payload.length,
+    connectionId: session.connectionId,
+  });
+  if (step === undefined) return;
+  incoming.step = step;
+  incoming.acknowledge = () => {
+    step.end();
+    acknowledge();
+  };
 }
-
-const aboutMessage = (
-  { connectionId }: Session,
-  { qos, payload }: { qos: number; payload: string | Buffer },
-) => ({ qos, bytes: payload.length, connectionId });
 
 const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'ownTracks']);
 
 /**
- * PUBLISH: authorise → parse → admit → acknowledge. It all happens in Aedes' `authorizePublish`, since Aedes sends the
- * acknowledgement right after it and publishes only then. What is refused is acknowledged all the same (MQTT 3.1.1 has no
- * negative acknowledgement) and reported on the sender's errors topic.
+ * PUBLISH: authorise → parse → admit → acknowledge. What is refused is acknowledged all the same (MQTT 3.1.1 has no negative
+ * acknowledgement) and reported on the sender's errors topic.
  */
-export function createPublishHandler(options: PublishOptions): NonNullable<AedesOptions['authorizePublish']> {
+export function createAdmittingPublish(options: PublishOptions): Policy['publish'] {
+  const { limits } = options.settings;
   const {
     admission,
     verifier,
     expiry,
+    renewed,
     presence,
     connectionLog,
     transitions,
     publisher,
-    sessionStore,
     metrics,
     traces,
     log,
@@ -108,12 +92,12 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     );
   }
 
-  function refuse(incoming: Incoming, code: ErrorCode, message: string): void {
+  function refuse(incoming: Incoming, code: ErrorCode, message: string, more: Partial<Refusal> = {}): void {
     const name = matchTopic(incoming.packet.topic)?.name;
-    if (name !== undefined && positionTopics.has(name)) metrics.positions.inc({ verdict: code });
-    else metrics.refusals.inc({ code });
+    if (name !== undefined && positionTopics.has(name)) metrics.positions.count(code);
+    else metrics.refusals.count(code);
     incoming.step?.set({ 'fleetcast.verdict': code });
-    report(incoming, { code, message });
+    report(incoming, { ...more, code, message });
     incoming.acknowledge();
   }
 
@@ -145,13 +129,22 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
   async function renew({ client, session, packet }: Incoming): Promise<Refusal | undefined> {
     try {
       const identity = await verifier.verify(packet.payload.toString().trim());
-      if (identity.sub !== session.identity.sub || identity.role !== session.identity.role)
+      const { sub, role, expiresAt } = session.identity;
+      if (identity.sub !== sub || identity.role !== role)
         return { code: 'FORBIDDEN', message: 'the token is for another sub or role' };
+      // One that was long on its way, or is sent again, must not cut short what a later one has given
+      if (identity.expiresAt < expiresAt)
+        return { code: 'FORBIDDEN', message: 'the token ends before the one that the session has' };
       session.identity = identity;
-      if (!client.closed) expiry.watch(client, identity.expiresAt);
+      if (client.closed) return undefined;
+      expiry.watch(client, identity.expiresAt);
+      renewed(client);
       return undefined;
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
+      // It may be good: whoever can tell does not answer
+      if (error.reason === 'unavailable')
+        return { code: 'OVERLOADED', message: error.message, retryAfterMs: CHECK_AGAIN_MS };
       return { code: 'FORBIDDEN', message: error.message };
     }
   }
@@ -192,16 +185,6 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     else incoming.session.acks.afterEarlier(() => whenDone(incoming, work));
   }
 
-  /** A QoS 2 message sent again, of which the first may have come, or not (MQTT 3.1.1, 4.3.3). */
-  function handleRepeated(name: TopicName, incoming: Incoming): void {
-    // Aedes looks for what it has already only after this hook: a position without a time would be stored twice
-    incoming.session.acks.afterEarlier(() => {
-      sessionStore
-        .incomingGetPacket(incoming.client, incoming.packet)
-        .then(incoming.acknowledge, () => handle(name, { ...incoming, isFirst: true }));
-    });
-  }
-
   /** Acknowledges once the work is done. What can't be done now waits, not acknowledged, as positions do. */
   function whenDone(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
     const { client, packet } = incoming;
@@ -212,7 +195,9 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
       );
     insist(work, () => !client.closed, failed).then(
       (refusal) =>
-        refusal === undefined ? incoming.acknowledge() : refuse(incoming, refusal.code, refusal.message),
+        refusal === undefined
+          ? incoming.acknowledge()
+          : refuse(incoming, refusal.code, refusal.message, refusal),
       // Its client has gone, and has it still
       () => leaveUnacknowledged(incoming),
     );
@@ -266,33 +251,14 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     }
   }
 
-  return (aedesClient, packet, callback) => {
-    const client = aedesClient as SessionClient | null;
-    const session = client?.session;
-    if (client === null || session === undefined) return callback(new Error('no session'));
-    // MQTT 3.1.1, 2.3.1-1: no acknowledgement could name it
-    if ((packet as Packet).messageId === 0) return callback(new Error('packet identifier 0'));
-    (packet as Packet)[DEALT_WITH] = true;
-    // A will comes when the connection is closed: nothing is acknowledged any more
-    const acknowledge = client.closed ? () => callback(null) : session.acks.take(() => callback(null));
-    const match = matchTopic(packet.topic);
-    const step =
-      traces && startPublish(traces, match?.topic.pattern ?? '{unknown}', aboutMessage(session, packet));
-    const incoming: Incoming = {
-      client,
-      session,
-      packet: packet as Packet,
-      id: match?.id ?? '',
-      receivedAt: Date.now(),
-      acknowledge: step === undefined ? acknowledge : () => endStep(step, acknowledge),
-      step,
-      isWill: client.closed,
-      isFirst: false,
-    };
-    connectionLog.active(session.connectionId, incoming.receivedAt);
+  return (incoming) => {
+    const { session, packet, receivedAt } = incoming;
+    connectionLog.active(session.connectionId, receivedAt);
+    const match = isTopicTooLarge(packet.topic, limits) ? undefined : matchTopic(packet.topic);
+    if (traces !== undefined) trace(traces, incoming, match?.topic.pattern ?? '{unknown}');
     if (match === undefined || match.topic.publish(session.identity, match.id) === 'refused')
       return refuse(incoming, 'FORBIDDEN', 'you may not publish to this topic');
-    if (packet.qos === 2 && packet.dup) handleRepeated(match.name, incoming);
-    else handle(match.name, incoming);
+    incoming.id = match.id;
+    handle(match.name, incoming);
   };
 }

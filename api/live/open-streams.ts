@@ -13,10 +13,11 @@ const TICK_MS = 500;
 export class OpenStreams {
   private readonly streams = new Set<OpenStream>();
   private readonly timer: NodeJS.Timeout;
-
+  private readonly revocations: Pick<Revocations, 'covers' | 'onAdded'>;
   private readonly log: Logger;
 
   constructor(control: Control, revocations: Pick<Revocations, 'covers' | 'onAdded'>, log: Logger) {
+    this.revocations = revocations;
     this.log = log;
     this.timer = setInterval(() => {
       const now = Date.now();
@@ -27,10 +28,15 @@ export class OpenStreams {
     revocations.onAdded(() => this.closeWhere(({ identity }) => revocations.covers(identity), 'REVOKED'));
   }
 
-  /** The returned function takes it out again. */
+  /** The returned function takes it out again. One whose token was revoked since it was checked is closed at once. */
   add(stream: OpenStream): () => void {
     this.streams.add(stream);
+    if (this.revocations.covers(stream.identity)) stream.close('REVOKED');
     return () => this.streams.delete(stream);
+  }
+
+  get size(): number {
+    return this.streams.size;
   }
 
   stop(): void {

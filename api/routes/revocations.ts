@@ -9,6 +9,7 @@ import { serviceAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
 import { MAX_BODY } from '../middleware/json-body.ts';
 import { requestIdOf } from '../middleware/request-id.ts';
+import { refuse } from '../problem.ts';
 
 const schema = Type.Object(
   {
@@ -38,7 +39,7 @@ export function revocationRoute({
     tag: 'Operation',
     summary: 'Refuse tokens from now on',
     description:
-      'All tokens of a user (`sub`), or one (`jti`). What is open with them is closed within a second.',
+      'All tokens of a user (`sub`), or one (`jti`). What is open with them is closed within a second. It is kept until its end: no longer than a token may last is enough.',
     access: 'bearer',
     body: { schema, maxBytes: MAX_BODY, example: { sub: 'driver-1', until: '2026-11-24T17:30:00.000Z' } },
     success: {
@@ -64,7 +65,8 @@ export function revocationRoute({
         sub === undefined
           ? { kind: 'jti', value: jti ?? '', until: end }
           : { kind: 'sub', value: sub, until: end };
-      await saveRevocation(queries, revocation);
+      if (!(await saveRevocation(queries, revocation)))
+        throw refuse({ code: 'OVERLOADED', message: 'there are too many revocations until some have ended' });
       control.revoke(revocation);
       log.info({ requestId: requestIdOf(request), ...revocation, by: identity.sub }, 'tokens revoked');
       return { [revocation.kind]: revocation.value, until: new Date(revocation.until).toISOString() };

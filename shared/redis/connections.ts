@@ -4,6 +4,7 @@ import type { Logger } from '../telemetry/log.ts';
 import { describeRedis, parseRedisUrl, type RedisAddress, type RedisNode } from './address.ts';
 import { onReady, type RedisConnection, renew, untilReady } from './connection.ts';
 import { FailFastCluster } from './fail-fast-cluster.ts';
+import { type CommandTimes, measureCommands } from './measure-commands.ts';
 import { keepPulse } from './pulse.ts';
 import { SwitchWatch } from './switch-watch.ts';
 
@@ -46,13 +47,21 @@ export class RedisConnections {
   private readonly prefix: string;
   private readonly log: Logger;
   private readonly commandTimeoutMs: number;
+  private readonly times: CommandTimes | undefined;
   private readonly watch: SwitchWatch | undefined;
   /** Of a Redis Cluster: for where its nodes are. */
   private nodeMap: Cluster | undefined;
 
   /** `url`: see parseRedisUrl. `prefix`: of every key and channel, for deployments that share a server. */
-  constructor(url: string, prefix: string, log: Logger, commandTimeoutMs = COMMAND_TIMEOUT_MS) {
+  constructor(
+    url: string,
+    prefix: string,
+    log: Logger,
+    commandTimeoutMs = COMMAND_TIMEOUT_MS,
+    times?: CommandTimes,
+  ) {
     this.commandTimeoutMs = commandTimeoutMs;
+    this.times = times;
     const parsed = parseRedisUrl(url);
     if ('problems' in parsed) throw new Error(`REDIS_URL ${parsed.problems.join('; ')}`);
     this.address = parsed.address;
@@ -199,6 +208,7 @@ export class RedisConnections {
     connection.on('error', lost);
     connection.on('node error', lost);
     onReady(connection, found);
+    if (this.times !== undefined) measureCommands(connection, purpose, this.times);
     if (connection instanceof Redis) keepPulse(connection);
     else connection.on('+node', keepPulse);
     this.open.push(connection);

@@ -30,10 +30,16 @@ export type SessionStore = {
   /** Takes the first message with this message id out of the queue. undefined: there is none. */
   outgoingClearMessageId(client: { id: string }, packet: QueuedPacket): Promise<unknown>;
   /** Notes a QoS 2 message that came, by its message id, until it is released. */
-  incomingStorePacket(client: object, packet: object): Promise<void>;
+  incomingStorePacket(client: { id: string }, packet: { messageId?: number }): Promise<void>;
   /** A QoS 2 message that came and is not released yet. Rejects when there is none. */
-  incomingGetPacket(client: object, packet: object): Promise<unknown>;
+  incomingGetPacket(client: { id: string }, packet: { messageId?: number }): Promise<unknown>;
+  /** It is released. Rejects when there is none. */
+  incomingDelPacket(client: { id: string }, packet: { messageId?: number }): Promise<void>;
+  /** What came in a session that has ended, and was never released. */
+  cleanIncoming?(client: { id: string }): Promise<void>;
   removeSubscriptions(client: object, filters: string[]): Promise<void>;
   addSubscriptions(client: object, subscriptions: object[]): Promise<void>;
+  /** Forgets the last will that is kept for the case that this broker dies. */
+  delWill(client: { id: string }): Promise<unknown>;
   destroy(): Promise<void>;
 };

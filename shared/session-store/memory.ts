@@ -1,21 +1,21 @@
 import persistence from 'aedes-persistence';
 import type { QueuedPacket, SessionStore, StoredSubscription } from './index.ts';
-
-/** Messages that wait for one session: what a driver or a rider that was away for a day still wants to know. */
-const MAX_QUEUED = 1000;
-
-const NOTHING = Buffer.alloc(0);
+import { MemoryIncoming } from './memory-incoming.ts';
 
 /**
- * aedes-persistence, for one process and gone with it, with a bound on every queue. `onDropped`: one was full.
+ * aedes-persistence, for one process and gone with it, with a bound on every queue. `maxQueued`: messages that wait for
+ * one session. `onDropped`: it has more.
  */
-export function createMemorySessionStore(onDropped: () => void = () => undefined): SessionStore {
+export function createMemorySessionStore(
+  maxQueued: number,
+  onDropped: () => void = () => undefined,
+): SessionStore {
   const store = (persistence as unknown as () => SessionStore)();
   const enqueue = store.outgoingEnqueue.bind(store);
   const enqueueCombi = store.outgoingEnqueueCombi.bind(store);
   const update = store.outgoingUpdate.bind(store);
   const clear = store.outgoingClearMessageId.bind(store);
-  const storeIncoming = store.incomingStorePacket.bind(store);
+  const incoming = new MemoryIncoming();
   const queued = new Map<string, number>();
 
   const count = (id: string, change: 1 | -1) => {
@@ -33,7 +33,7 @@ export function createMemorySessionStore(onDropped: () => void = () => undefined
   }
 
   async function hasRoom(id: string): Promise<boolean> {
-    if ((queued.get(id) ?? 0) < MAX_QUEUED) return true;
+    if ((queued.get(id) ?? 0) < maxQueued) return true;
     onDropped();
     // The oldest that was not sent: it has no id yet
     return (await takeOut({ id }, { messageId: undefined })) !== undefined;
@@ -57,8 +57,10 @@ export function createMemorySessionStore(onDropped: () => void = () => undefined
 
   store.outgoingUpdate = (client, packet) => update(client, packet.cmd === 'pubrel' ? named(packet) : packet);
   store.outgoingClearMessageId = takeOut;
-  // Only that it came is asked for: a thousand of 64 KiB would be much to keep for that
-  store.incomingStorePacket = (client, packet) => storeIncoming(client, { ...packet, payload: NOTHING });
+  store.incomingStorePacket = async (client, packet) => incoming.store(client, packet);
+  store.incomingGetPacket = async (client, packet) => incoming.get(client, packet);
+  store.incomingDelPacket = async (client, packet) => incoming.delete(client, packet);
+  store.cleanIncoming = async (client) => incoming.forget(client);
   return store;
 }
 

@@ -8,6 +8,7 @@ import { type Platform, request, startPlatform, token } from './platform.ts';
 export type Fleet = {
   platform: Platform;
   databaseUrl: string;
+  token: TokenMaker;
   /** mqtt.js over TCP, logged in; closed with the fleet. */
   client(
     role: Role,
@@ -23,9 +24,15 @@ export type Fleet = {
   stop(): Promise<void>;
 };
 
+/** Of the tests' own secret, unless the platform of a test has another key. */
+export type TokenMaker = typeof token;
+
 export type StoredPosition = { latitude: number; longitude: number; recordedAt: string; receivedAt: string };
 
-export async function startFleet(env: Record<string, string> = {}): Promise<Fleet> {
+export async function startFleet(
+  env: Record<string, string> = {},
+  makeToken: TokenMaker = token,
+): Promise<Fleet> {
   const database = await createMigratedDatabase();
   const platform = await startPlatform({ DATABASE_URL: database.url, ...env });
   const clients: TestClient[] = [];
@@ -36,14 +43,15 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Flee
   const fleet: Fleet = {
     platform,
     databaseUrl: database.url,
+    token: makeToken,
     async client(role, sub, { url = platform.urls.mqtt, trips, ...options } = {}) {
-      const bearer = await token(role, sub, trips === undefined ? {} : { trips });
+      const bearer = await makeToken(role, sub, trips === undefined ? {} : { trips });
       return keep(await connectClient(url, bearer, options));
     },
     async returning(role, sub, clientId) {
       const client = connect(platform.urls.mqtt, {
         username: 'x',
-        password: await token(role, sub),
+        password: await makeToken(role, sub),
         clientId,
         clean: false,
         reconnectPeriod: 0,
@@ -62,7 +70,7 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Flee
       return subscriber;
     },
     async history(driverId) {
-      const bearer = await token('SERVICE', 'historian');
+      const bearer = await makeToken('SERVICE', 'historian');
       const stored: StoredPosition[] = [];
       let cursor: string | null = '';
       while (cursor !== null) {

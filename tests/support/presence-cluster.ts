@@ -46,7 +46,7 @@ export class PresenceCluster {
   /** What stands in the database before the first start. */
   before: StoredPresence[] = [];
   private readonly emitter = createMemoryEmitter();
-  private readonly store = createMemorySessionStore();
+  private readonly store = createMemorySessionStore(1000);
   private readonly ends: (() => Promise<void> | void)[] = [];
 
   constructor() {

@@ -24,7 +24,7 @@ export const encode = {
     clean?: boolean;
     keepalive?: number;
     level?: number;
-    will?: { topic: string; payload: string };
+    will?: { topic: string | Buffer; payload: string };
   }): Buffer {
     const { token, clientId = '', clean = true, keepalive = 0, level = 4, will } = options;
     const flags = (token === undefined ? 0 : 0xc0) | (clean ? 2 : 0) | (will === undefined ? 0 : 4);
@@ -48,13 +48,15 @@ export const encode = {
     const first = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0);
     return packet(first, text(topic), qos > 0 ? uint16(id) : Buffer.alloc(0), Buffer.from(payload));
   },
-  subscribe(id: number, filters: readonly (readonly [filter: string, qos: number])[]): Buffer {
+  subscribe(id: number, filters: readonly (readonly [filter: string | Buffer, qos: number])[]): Buffer {
     return packet(
       0x82,
       uint16(id),
       ...filters.flatMap(([filter, qos]) => [text(filter), Buffer.from([qos])]),
     );
   },
+  unsubscribe: (id: number, filters: readonly string[]): Buffer =>
+    packet(0xa2, uint16(id), ...filters.map(text)),
   /** PUBACK, PUBREC, PUBREL or PUBCOMP. */
   acknowledge: (type: number, id: number): Buffer =>
     packet((type << 4) | (type === TYPE.PUBREL ? 2 : 0), uint16(id)),
@@ -73,14 +75,15 @@ export function fixedHeader(first: number, length: number): Buffer {
   return Buffer.from(bytes);
 }
 
-function packet(first: number, ...parts: readonly Buffer[]): Buffer {
+/** A whole packet: its first byte, its true length, and what it holds. */
+export function packet(first: number, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
   return Buffer.concat([fixedHeader(first, body.length), body]);
 }
 
 const uint16 = (value: number) => Buffer.from([value >> 8, value & 255]);
 
-function text(value: string | Buffer): Buffer {
+export function text(value: string | Buffer): Buffer {
   const bytes = Buffer.from(value);
   return Buffer.concat([uint16(bytes.length), bytes]);
 }

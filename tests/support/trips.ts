@@ -81,9 +81,9 @@ const wayTo: Record<TripStatus, readonly TripStatus[]> = {
 };
 
 /** Trips of one platform as a dispatcher handles them: through REST, as SERVICE. Each call fails unless it succeeds. */
-export function tripDesk(platform: Platform) {
+export function tripDesk(platform: Platform, makeToken: typeof token = token) {
   const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const answer = await request(platform, await token('SERVICE', 'desk'), method, path, body);
+    const answer = await request(platform, await makeToken('SERVICE', 'desk'), method, path, body);
     if (answer.status >= 300)
       throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body as T;

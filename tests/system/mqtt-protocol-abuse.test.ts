@@ -2,7 +2,16 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type Fleet, json, position, startFleet } from '../support/fleet.ts';
 import type { TestClient } from '../support/mqtt-client.ts';
 import { token } from '../support/platform.ts';
-import { encode, fixedHeader, loginTcp, openTcp, type RawConnection, TYPE } from '../support/raw-mqtt.ts';
+import {
+  encode,
+  fixedHeader,
+  loginTcp,
+  openTcp,
+  packet,
+  type RawConnection,
+  TYPE,
+  text,
+} from '../support/raw-mqtt.ts';
 
 let fleet: Fleet;
 let bystander: TestClient;
@@ -73,6 +82,16 @@ describe('a connection is closed', () => {
     ['a wildcard in a topic', () => encode.publish('drivers/+/location', json(position()), { qos: 1 })],
     ['a topic longer than its packet', () => Buffer.from([0x30, 4, 0xff, 0xff, 1, 2])],
     ['a SUBSCRIBE without filters', () => Buffer.from([0x82, 2, 0, 1])],
+    ['a SUBSCRIBE with packet id 0', () => encode.subscribe(0, [[location, 0]])],
+    ['an UNSUBSCRIBE without filters', () => Buffer.from([0xa2, 2, 0, 1])],
+    ['an UNSUBSCRIBE with packet id 0', () => encode.unsubscribe(0, [location])],
+    ['a PUBACK without packet id', () => Buffer.from([0x40, 0])],
+    ['a PUBREC with half a packet id', () => Buffer.from([0x50, 1, 7])],
+    ['a PUBREL with more than a packet id', () => Buffer.from([0x62, 3, 0, 7, 7])],
+    ['a PUBCOMP with packet id 0', () => encode.acknowledge(TYPE.PUBCOMP, 0)],
+    ['a PUBLISH at QoS 1 that ends with its topic', () => packet(0x32, text(location))],
+    ['a PUBLISH at QoS 2 with half a packet id', () => packet(0x34, text(location), Buffer.from([7]))],
+    ['a PINGREQ with a body', () => Buffer.from([0xc0, 1, 0])],
     ['a SUBSCRIBE at QoS 3', () => encode.subscribe(1, [[location, 3]])],
     ['a remaining length of 5 bytes', () => Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x7f])],
     ['256 MB announced', () => fixedHeader(0x30, 268_435_455)],
@@ -82,7 +101,8 @@ describe('a connection is closed', () => {
       () => encode.publish(location, Buffer.alloc(65_537 - 4 - location.length - 2), { qos: 1 }),
     ],
   ])('after %s', async (_name, bytes) => {
-    raw.send(bytes());
+    // Nothing of what follows is taken for a part of it
+    raw.send(bytes(), encode.publish(location, json(position()), { qos: 1, id: 79 }));
     await raw.closed;
     expect(raw.received.map(({ type }) => type)).not.toContain(TYPE.PUBACK);
   });
@@ -158,6 +178,22 @@ test('what follows a CONNECT in the same segment is served in its order', async 
     [TYPE.CONNACK, TYPE.PUBLISH, TYPE.PUBACK, TYPE.SUBACK, TYPE.PINGRESP].sort((a, b) => a - b),
   );
   eager.end();
+});
+
+test('so is a backlog of hundreds, and one without end is not taken', async () => {
+  const backlog = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      encode.publish(location, json(position({ speed: index })), { qos: 1, id: index + 1 }),
+    );
+  const eager = openTcp(fleet.platform.ports.mqtt);
+  eager.send(encode.connect({ token: bearer }), ...backlog(300));
+  expect((await eager.next()).type).toBe(TYPE.CONNACK);
+  for (let id = 1; id <= 300; id++) expect((await eager.next(TYPE.PUBACK)).body.readUInt16BE(0)).toBe(id);
+  eager.end();
+  const endless = openTcp(fleet.platform.ports.mqtt);
+  endless.send(encode.connect({ token: bearer }), ...Array.from({ length: 20_000 }, encode.ping));
+  await endless.closed;
+  expect(endless.received).toEqual([]);
 });
 
 test('a silent client is closed after one and a half keepalives, one that pings is not', async () => {
