@@ -88,7 +88,7 @@ describe('in one process, with the embedded database', () => {
       ...settings(collector),
     });
     bearer = await token('SERVICE', 'service-1');
-  });
+  }, 180_000);
   afterAll(async () => {
     await platform?.stop();
     await collector?.stop();
@@ -178,7 +178,7 @@ describe('in a cluster', () => {
   beforeAll(async () => {
     collector = await startOtlpReceiver();
     cluster = await PlatformCluster.start({ brokers: 1, ingests: 1, apis: 1, env: settings(collector) });
-  });
+  }, 120_000);
   afterAll(async () => {
     await cluster?.stop();
     await collector?.stop();
