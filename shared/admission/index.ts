@@ -31,7 +31,7 @@ type Pending = {
   submission: Submission;
   settle: Settle;
   /** The step that brought it, where it is traced. */
-  trace: string | undefined;
+  trace?: string;
 };
 /** decision undefined: the log could not even decide. */
 type Decided = Pending & { decision: Decision | undefined };
@@ -124,7 +124,7 @@ export class Admission {
   private submit(submission: Submission, trace: string | undefined, settle: Settle): void {
     if (this.turn.length === 0) setImmediate(() => this.flush());
     this.turn.push(
-      trace === undefined ? { submission, settle, trace } : this.traced({ submission, settle, trace }, trace),
+      trace === undefined ? { submission, settle } : this.traced({ submission, settle, trace }, trace),
     );
   }
 
