@@ -1,7 +1,9 @@
 import { startApi } from './api/server.ts';
+import { createPlatformPolicy } from './broker/platform-policy.ts';
 import { startBroker } from './broker/server.ts';
 import { startIngest } from './ingest/ingest.ts';
 import { startLogWorkers } from './ingest/log/workers.ts';
+import packageJson from './package.json' with { type: 'json' };
 import { Admission } from './shared/admission/index.ts';
 import { Revocations, withRevocations } from './shared/auth/revocations.ts';
 import { KeySetupError } from './shared/auth/settings.ts';
@@ -9,10 +11,12 @@ import { createTokenSigner } from './shared/auth/sign.ts';
 import { loadRevocations } from './shared/auth/sql-revocations.ts';
 import { createTokenVerifier } from './shared/auth/verify.ts';
 import { archiveDirProblems } from './shared/config/archive-dir.ts';
+import { settingsInUse } from './shared/config/in-use.ts';
 import { tlsFileProblems } from './shared/config/tls-files.ts';
 import { type Config, ConfigError, readConfig } from './shared/config.ts';
 import { openEmbeddedDatabase } from './shared/database/embedded.ts';
 import type { Database } from './shared/database/index.ts';
+import { measureQueries } from './shared/database/measure-queries.ts';
 import { migrate } from './shared/database/migrate.ts';
 import { connectPostgres } from './shared/database/postgres.ts';
 import { loadEnvFile } from './shared/env-file.ts';
@@ -22,12 +26,19 @@ import { type Messages, openAlone } from './shared/ports/alone.ts';
 import type { Base } from './shared/ports/base.ts';
 import { openClustered } from './shared/ports/clustered.ts';
 import { Circuits } from './shared/telemetry/circuits.ts';
-import { createLogger, type Logger } from './shared/telemetry/log.ts';
-import { createMetrics, watchLogs } from './shared/telemetry/metrics.ts';
+import type { Levels } from './shared/telemetry/levels.ts';
+import { createLog, type Logger } from './shared/telemetry/log.ts';
+import { LogLevelDoor } from './shared/telemetry/log-level.ts';
+import { createMetrics } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
+import { showBuild, watchLogs } from './shared/telemetry/watch.ts';
 import { welcome } from './shared/welcome.ts';
 
+const { version } = packageJson;
+
 const DRAIN_MS = 10_000;
+
+const about = ({ role }: Config) => ({ role, version, node: process.version, pid: process.pid });
 
 /** A role may be all of them. */
 const takesPart = ({ role }: Config, part: 'broker' | 'ingest' | 'api') => role === 'all' || role === part;
@@ -58,6 +69,8 @@ async function openBase(
   lifecycle.started('database', () => database.close());
   health.add('database', async () => void (await database.queries.one('select 1')));
   const metrics = createMetrics();
+  measureQueries(database.queries, metrics);
+  showBuild(metrics.registry, packageJson.version, config);
   const circuits = new Circuits(metrics.registry);
   if (database.circuit !== undefined) circuits.add('database', database.circuit);
   const migrated = await migrate(database.connectionString, log);
@@ -107,11 +120,11 @@ async function openPorts(base: Base) {
 }
 
 /** Configuration, then the ports, then the roles. */
-async function start(base: Base): Promise<void> {
+async function start(base: Base, levels: Levels): Promise<void> {
   const { config, log, lifecycle, health, metrics, queries, locks, revocations, verifier } = base;
   const { host } = config;
   const { ports, logs } = await openPorts(base);
-  watchLogs(metrics.registry, logs);
+  watchLogs(metrics.registry, logs, config.admission.maxQueuedPositions);
   const { positionLog, presence, trips } = ports;
   const admission = new Admission({
     ...config.admission,
@@ -135,7 +148,11 @@ async function start(base: Base): Promise<void> {
   };
 
   const broker = takesPart(config, 'broker')
-    ? await startBroker({ ...rooms, settings: config.mqtt })
+    ? await startBroker({
+        ...rooms,
+        settings: config.mqtt,
+        policy: createPlatformPolicy({ ...rooms, settings: config.mqtt }),
+      })
     : undefined;
   if (broker !== undefined) {
     lifecycle.started('broker', () => broker.stop(() => positionLog.close(DRAIN_MS)));
@@ -155,7 +172,8 @@ async function start(base: Base): Promise<void> {
       })
     : undefined;
   if (api !== undefined) lifecycle.started('api', () => api.stop());
-  const metricsServer = await startMetricsServer(host, config.metricsPort, metrics.registry, health);
+  const logLevel = new LogLevelDoor(levels, log);
+  const metricsServer = await startMetricsServer(config.metrics, metrics.registry, health, logLevel, log);
   lifecycle.started('metrics', () => metricsServer.stop());
 
   log.info({ role: config.role, mqtt: broker?.ports, api: api?.port, metrics: metricsServer.port }, 'ready');
@@ -164,17 +182,18 @@ async function start(base: Base): Promise<void> {
       mqtt: `mqtt://${host}:${broker.ports.mqtt}`,
       ws: `ws://${host}:${broker.ports.ws}/mqtt`,
       rest: `http://${host}:${api.port}`,
-      metrics: `http://${host}:${metricsServer.port}`,
+      metrics: `http://${config.metrics.host}:${metricsServer.port}`,
     };
     process.stdout.write(welcome(addresses, signer));
   }
 }
 
-async function run(config: Config, log: Logger): Promise<void> {
+async function run(config: Config, log: Logger, levels: Levels): Promise<void> {
+  log.info({ ...about(config), settings: settingsInUse(process.env) }, 'starting');
   const lifecycle = new Lifecycle(log);
   const end = stopOnSignals(lifecycle, log);
   try {
-    await start(await openBase(config, log, lifecycle, end));
+    await start(await openBase(config, log, lifecycle, end), levels);
   } catch (error) {
     if (error instanceof KeySetupError) throw error;
     log.fatal({ err: error }, 'could not start');
@@ -198,7 +217,8 @@ function configuration(): Config {
 
 try {
   const config = configuration();
-  await run(config, createLogger(config.logLevel));
+  const { log, levels } = createLog(config.logLevel);
+  await run(config, log, levels);
 } catch (error) {
   if (!(error instanceof ConfigError || error instanceof KeySetupError)) throw error;
   process.stderr.write(`${error.message}\n`);

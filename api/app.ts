@@ -10,6 +10,8 @@ import { authenticate } from './middleware/authenticate.ts';
 import { authenticateDevice } from './middleware/authenticate-device.ts';
 import { compress } from './middleware/compress.ts';
 import { allowOrigins } from './middleware/cors.ts';
+import { logRequests } from './middleware/log-requests.ts';
+import { measure } from './middleware/measure.ts';
 import { onlyMethodsOf } from './middleware/methods.ts';
 import { limitRate } from './middleware/rate-limit.ts';
 import { RateLimitStore } from './middleware/rate-limit-store.ts';
@@ -36,9 +38,6 @@ export function createApp(options: ApiOptions, streams: OpenStreams): Express {
   app.disable('etag');
   app.set('trust proxy', settings.trustProxy);
   app.use(helmet({ contentSecurityPolicy: noContent }));
-  app.use(nameRequest, compress);
-  app.use(allowOrigins(settings.corsOrigins));
-
   const routes = apiRoutes(options, streams);
   const doors = deviceRoutes(options);
   const open = [
@@ -48,6 +47,9 @@ export function createApp(options: ApiOptions, streams: OpenStreams): Express {
       () => asyncApi,
     ),
   ];
+  app.use(measure(options.metrics, [...routes, ...doors, ...open]), nameRequest, logRequests(log), compress);
+  app.use(allowOrigins(settings.corsOrigins));
+
   const { publicUrl } = settings;
   const openApi = openApiDocument([...routes, ...doors, ...open], publicUrl, VERSION);
   const asyncApi = asyncApiDocument(new URL(publicUrl).hostname, VERSION);

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { errorCatalogue, type Refusal } from '../shared/errors.ts';
+import { newRequestId } from './middleware/request-id.ts';
 import { problemDocument } from './problem.ts';
 
 function refusalOf(error: NodeJS.ErrnoException): Refusal {
@@ -29,12 +30,14 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: HttpSock
     return void socket.destroy();
   const refusal = refusalOf(error);
   const { status } = errorCatalogue[refusal.code];
-  const body = problemDocument(refusal);
+  const requestId = newRequestId();
+  const body = problemDocument(refusal, requestId);
   socket.on('error', () => socket.destroy());
   socket.end(
     [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
       'Content-Type: application/problem+json; charset=utf-8',
+      `X-Request-Id: ${requestId}`,
       `Content-Length: ${Buffer.byteLength(body)}`,
       'Connection: close',
       '',

@@ -11,6 +11,7 @@ import type { Health } from '../shared/health.ts';
 import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
+import type { Metrics } from '../shared/telemetry/metrics.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { TripStore } from '../shared/trips/store.ts';
 import type { SharedCounts } from './middleware/rate-limit-store.ts';
@@ -39,5 +40,6 @@ export type ApiOptions = {
   /** undefined: this process is the only one that counts requests. */
   sharedCounts: SharedCounts | undefined;
   health: Health;
+  metrics: Metrics;
   log: Logger;
 };

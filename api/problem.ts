@@ -6,8 +6,8 @@ import type { Problem } from '../shared/schemas/outgoing.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import { requestIdOf } from './middleware/request-id.ts';
 
-/** RFC 9457. `type` is a URN: the code says what it is, and nothing has to be fetched. */
-export function problemDocument({ code, message, errors, retryAfterMs }: Refusal): string {
+/** RFC 9457. `type` is a URN: the code says what it is, and nothing has to be fetched. `instance`: as the log calls this request. */
+export function problemDocument({ code, message, errors, retryAfterMs }: Refusal, requestId: string): string {
   const { status, title } = errorCatalogue[code];
   const problem: Problem = {
     type: `urn:fleetcast:problem:${code}`,
@@ -15,6 +15,7 @@ export function problemDocument({ code, message, errors, retryAfterMs }: Refusal
     status,
     code,
     detail: message,
+    instance: `urn:fleetcast:request:${requestId}`,
     ...(errors === undefined ? {} : { errors: [...errors] }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
@@ -30,7 +31,10 @@ export function sendProblem(response: Response, refusal: Refusal): void {
     response.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfterMs / 1000)));
   // What is not there may be in a moment, and 404 is one that caches may keep (RFC 9110, 15.1)
   response.setHeader('Cache-Control', 'no-store');
-  response.status(status).type('application/problem+json').send(problemDocument(refusal));
+  response
+    .status(status)
+    .type('application/problem+json')
+    .send(problemDocument(refusal, requestIdOf(response.req)));
 }
 
 export const refuse = (refusal: Refusal) => new FleetcastError(refusal);

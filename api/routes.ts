@@ -32,7 +32,7 @@ export function apiRoutes(options: ApiOptions, streams: OpenStreams): Route[] {
     tripLiveRoute(options, streams),
     ...erasureRoutes({ queries, locks, control, untilStored, archiveDir: settings.archiveDir, log }),
     ...connectionRoutes(queries, control),
-    revocationRoute(queries, control),
+    revocationRoute({ queries, control, log }),
     tripShareRoute({ queries, signer, publicUrl: settings.publicUrl }),
   ];
 }

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { watch } from '../shared/telemetry/watch.ts';
 import { createApp } from './app.ts';
 import { answerClientError } from './client-errors.ts';
 import { OpenStreams } from './live/open-streams.ts';
@@ -19,7 +20,8 @@ const CHECK_TIMEOUTS_MS = 2000;
 const STOP_TIMEOUT_MS = 5000;
 
 export async function startApi(host: string, port: number, options: ApiOptions): Promise<RunningApi> {
-  const streams = new OpenStreams(options.control, options.revocations);
+  const streams = new OpenStreams(options.control, options.revocations, options.log);
+  watch(options.metrics.registry, 'fleetcast_api_event_streams', 'Open event streams', () => streams.size);
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,

@@ -2,23 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { AedesOptions, AuthenticateError, ConnectPacket } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
-import type { TokenVerifier } from '../shared/auth/verify.ts';
-import type { ConnectionLog } from '../shared/connections/index.ts';
-import type { Places, ReleasePlace } from '../shared/connections/places.ts';
-import type { DriverPresence } from '../shared/presence/index.ts';
+import type { MqttSettings } from '../shared/config.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
-import { limits } from './limits.ts';
-import { type LoginRefusal, newSession, type Session, type SessionClient } from './session.ts';
-import type { SessionExpiry } from './session-expiry.ts';
-import { statusWill } from './status-will.ts';
+import { boundKeepalive } from './keepalive.ts';
+import type { Policy } from './policy.ts';
+import { aboutClient, endOf, type LoginRefusal, newSession, type SessionClient } from './session.ts';
 
 export type AuthenticateOptions = {
-  verifier: TokenVerifier;
-  places: Pick<Places, 'take'>;
-  expiry: SessionExpiry;
-  presence: DriverPresence;
-  connectionLog: ConnectionLog;
+  settings: Pick<MqttSettings, 'limits'>;
+  policy: Pick<Policy, 'identify' | 'admit'>;
   metrics: Metrics;
   log: Logger;
 };
@@ -26,41 +19,34 @@ export type AuthenticateOptions = {
 const IDENTIFIER_REJECTED = 2;
 const SERVER_UNAVAILABLE = 3;
 const BAD_TOKEN = 4;
-const NOT_NOW = 5;
 
 /**
- * CONNECT: the password is a token; the client id gets the user's own name space, so that nobody can take over another
+ * CONNECT: the policy says whose it is; the client id gets the user's own name space, so that nobody can take over another
  * user's session. Aedes can answer with a code only in `authenticate`, but the client id has to be rewritten before: the first hook
  * decides and remembers, the second answers.
  */
 export function createAuthentication(
   options: AuthenticateOptions,
 ): Pick<AedesOptions, 'preConnect' | 'authenticate'> {
-  const { verifier, places, expiry, presence, connectionLog, metrics, log } = options;
+  const { limits } = options.settings;
+  const { policy, metrics, log } = options;
 
   async function identify(client: SessionClient, packet: ConnectPacket): Promise<void> {
-    const refusal = clientIdProblem(packet);
+    const refusal = clientIdProblem(packet, limits.maxClientIdLength);
     if (refusal !== undefined) {
       client.refusal = refusal;
       return;
     }
+    boundKeepalive(client, packet, limits);
     try {
-      const identity = await withTimeout(verifier.verify(packet.password?.toString() ?? ''));
-      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean);
+      const identity = await withTimeout(policy.identify(packet), limits.authenticationTimeoutMs);
+      client.session = newSession(identity, client.transport ?? 'TCP', !packet.clean, client.connectionId);
       packet.clientId = `${identity.sub}/${packet.clientId || randomUUID()}`;
     } catch (error) {
       client.refusal = refusalOf(error);
       if (client.refusal.returnCode === SERVER_UNAVAILABLE)
-        log.error({ err: error }, 'tokens can not be checked');
+        log.error({ err: error, connectionId: client.connectionId }, 'tokens can not be checked');
     }
-  }
-
-  /** Only drivers are limited: the others' logins wait for nobody. */
-  function takePlace(
-    client: SessionClient,
-    { identity, connectionId }: Session,
-  ): Promise<ReleasePlace | undefined> {
-    return places.take({ sub: identity.sub, clientId: client.id, connectionId });
   }
 
   async function open(client: SessionClient): Promise<LoginRefusal | undefined> {
@@ -69,43 +55,16 @@ export function createAuthentication(
       return client.refusal ?? { returnCode: BAD_TOKEN, result: 'bad_token', message: 'no token' };
     const { identity, transport } = session;
     if (isGone(client)) return gone;
-    const release = identity.role === 'DRIVER' ? await takePlace(client, session) : noPlace;
-    if (release === undefined)
-      return {
-        returnCode: NOT_NOW,
-        result: 'connection_limit',
-        message: 'too many connections of this driver',
-      };
-    // Its end has been told already, or will not be told to us
-    if (isGone(client)) {
-      release();
-      return gone;
-    }
-    connectionLog.opened({
-      id: session.connectionId,
-      sub: identity.sub,
-      role: identity.role,
-      clientId: client.id.slice(identity.sub.length + 1),
-      transport,
-      remoteAddress: client.remoteAddress,
-      openedAt: Date.now(),
-    });
+    const refusal = await policy.admit(client, session);
+    if (refusal !== undefined) return refusal;
     const labels = { transport, role: identity.role };
     metrics.connections.inc(labels);
-    expiry.watch(client, identity.expiresAt);
-    const will = statusWill(client, identity);
-    if (identity.role === 'DRIVER') presence.connected(identity.sub, will);
     client.conn.once('close', () => {
-      release();
-      expiry.forget(client);
-      if (identity.role === 'DRIVER') presence.disconnected(identity.sub, will);
       metrics.connections.dec(labels);
-      const ended = client._disconnected ? 'DISCONNECTED' : 'LOST';
-      connectionLog.closed(session.connectionId, Date.now(), session.closeReason ?? ended);
-      log.debug({ sub: identity.sub, clientId: client.id, transport }, 'connection closed');
+      log.debug({ ...aboutClient(client), transport, reason: endOf(client) }, 'connection closed');
     });
     log.debug(
-      { sub: identity.sub, role: identity.role, clientId: client.id, transport },
+      { ...aboutClient(client), role: identity.role, transport, remoteAddress: client.remoteAddress },
       'connection opened',
     );
     return undefined;
@@ -122,11 +81,10 @@ export function createAuthentication(
     authenticate(client, _username, _password, callback) {
       open(client as SessionClient).then(
         (refusal) => {
-          metrics.logins.inc({ result: refusal?.result ?? 'accepted' });
+          metrics.logins.count(refusal?.result ?? 'accepted');
           if (refusal === undefined) return callback(null, true);
-          const { remoteAddress, session } = client as SessionClient;
           log.info(
-            { result: refusal.result, reason: refusal.message, sub: session?.identity.sub, remoteAddress },
+            { result: refusal.result, reason: refusal.message, ...aboutRefused(client as SessionClient) },
             'login refused',
           );
           callback(
@@ -142,18 +100,30 @@ export function createAuthentication(
   };
 }
 
-const noPlace: ReleasePlace = () => undefined;
+/** Its client id is whatever a stranger sent. */
+const aboutRefused = ({ connectionId, session, remoteAddress }: SessionClient) => ({
+  connectionId,
+  sub: session?.identity.sub,
+  remoteAddress,
+});
 
-const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
+export const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
 
-const gone: LoginRefusal = {
+/** What it is refused with, nobody hears. */
+export const gone: LoginRefusal = {
   returnCode: SERVER_UNAVAILABLE,
   result: 'gone',
   message: 'closed while its login was checked',
 };
 
-function clientIdProblem({ clientId, clean, protocolVersion }: ConnectPacket): LoginRefusal | undefined {
-  const longest = protocolVersion === 3 ? limits.maxClientIdLength31 : limits.maxClientIdLength;
+/** MQTT 3.1, section 3.1: 1 to 23 characters. */
+const MAX_CLIENT_ID_LENGTH_31 = 23;
+
+function clientIdProblem(
+  { clientId, clean, protocolVersion }: ConnectPacket,
+  maxLength: number,
+): LoginRefusal | undefined {
+  const longest = protocolVersion === 3 ? MAX_CLIENT_ID_LENGTH_31 : maxLength;
   if (clientId.length > longest) return badClientId(`the client id is longer than ${longest} characters`);
   // MQTT 3.1.1, 3.1.3-8: a session that is to be found again needs a name
   if (clientId === '' && !clean) return badClientId('an empty client id needs a clean session');
@@ -176,12 +146,12 @@ function refusalOf(error: unknown): LoginRefusal {
   };
 }
 
-async function withTimeout(identity: Promise<Identity>): Promise<Identity> {
+async function withTimeout(identity: Promise<Identity>, timeoutMs: number): Promise<Identity> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(new TokenError('unavailable', 'checking the token took too long')),
-      limits.authenticationTimeoutMs,
+      timeoutMs,
     );
   });
   try {

@@ -4,9 +4,10 @@ import { topicFor } from '../shared/topics.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import { GapCloser } from '../shared/trips/gap-closer.ts';
 import type { TripStatusMessage } from '../shared/trips/trip.ts';
-import { grantedQos, isAwaiting } from './deliver.ts';
+import { grantedQos } from './deliver.ts';
 import type { Session, SessionClient } from './session.ts';
 import { sendWaiting, WAITED } from './take-up.ts';
+import { isAwaiting } from './trip-deliveries.ts';
 import type { TripWatch } from './trip-watch.ts';
 
 export type CatchUpOptions = {

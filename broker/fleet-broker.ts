@@ -60,6 +60,15 @@ export class FleetBroker extends Aedes {
     );
   }
 
+  /** One that was closed on its way in is not taken for a client: its end has been, and nobody would take it out again. */
+  _finishRegisterClient(client: Client): void {
+    if (client.closed) return;
+    const { _finishRegisterClient } = Aedes.prototype as unknown as {
+      _finishRegisterClient(client: Client): void;
+    };
+    _finishRegisterClient.call(this, client);
+  }
+
   /** The same on another broker. Before Aedes listens, which closes them: what is told of the end is why it was. */
   private noteTakeovers(emitter: Emitter): void {
     emitter.on('$SYS/+/new/clients', ({ topic, payload }, done) => {

@@ -7,7 +7,6 @@ import { createServer as createTlsServer } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { MqttSettings } from '../shared/config.ts';
 import type { Transport } from '../shared/telemetry/metrics.ts';
-import { limits } from './limits.ts';
 import { WebSocketStream } from './websocket-stream.ts';
 
 export type Connect = (connection: Duplex, transport: Transport, remoteAddress: string | undefined) => void;
@@ -40,6 +39,15 @@ const COMPRESSION = {
 export async function listen(host: string, settings: MqttSettings, connect: Connect): Promise<Listeners> {
   const { tls } = settings;
   const keys = tls && { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) };
+  const handshakeTimeout = settings.limits.connectTimeoutMs;
+  const http = {
+    headersTimeout: handshakeTimeout,
+    requestTimeout: handshakeTimeout,
+    handshakeTimeout,
+    // How often these times are looked at
+    connectionsCheckingInterval: Math.min(1000, handshakeTimeout),
+    maxHeaderSize: settings.limits.maxWebSocketHeaderBytes,
+  };
   const servers: Server[] = [];
   const open = async (server: Server, port: number): Promise<number> => {
     await new Promise<void>((resolve, reject) => {
@@ -58,18 +66,21 @@ export async function listen(host: string, settings: MqttSettings, connect: Conn
         createTcpServer(SOCKET_OPTIONS, (socket) => connect(socket, 'TCP', socket.remoteAddress)),
         settings.port,
       ),
-      ws: await open(webSocketServer(createHttpServer(SOCKET_OPTIONS), settings, connect), settings.wsPort),
+      ws: await open(
+        webSocketServer(createHttpServer({ ...SOCKET_OPTIONS, ...http }), settings, connect),
+        settings.wsPort,
+      ),
     };
     if (keys !== undefined && tls?.mqttPort !== undefined)
       ports.mqtts = await open(
-        createTlsServer({ ...SOCKET_OPTIONS, ...keys }, (socket) =>
+        createTlsServer({ ...SOCKET_OPTIONS, ...keys, handshakeTimeout }, (socket) =>
           connect(socket, 'TCP', socket.remoteAddress),
         ),
         tls.mqttPort,
       );
     if (keys !== undefined && tls?.wsPort !== undefined)
       ports.wss = await open(
-        webSocketServer(createHttpsServer({ ...SOCKET_OPTIONS, ...keys }), settings, connect),
+        webSocketServer(createHttpsServer({ ...SOCKET_OPTIONS, ...http, ...keys }), settings, connect),
         tls.wsPort,
       );
     return { ports, close };
@@ -82,12 +93,13 @@ export async function listen(host: string, settings: MqttSettings, connect: Conn
 function webSocketServer(http: HttpServer, settings: MqttSettings, connect: Connect): HttpServer {
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: limits.maxFrameBytes,
+    maxPayload: settings.limits.maxWebSocketMessageBytes,
+    autoPong: false,
     perMessageDeflate: settings.wsCompression ? COMPRESSION : false,
     handleProtocols: () => SUBPROTOCOL,
   });
   http.on('request', (_request, response) => {
-    response.writeHead(426, { 'content-type': 'text/plain', upgrade: 'websocket' });
+    response.writeHead(426, { 'content-type': 'text/plain', upgrade: 'websocket', connection: 'close' });
     response.end(`MQTT over WebSocket: path ${WS_PATH}, subprotocol ${SUBPROTOCOL}\n`);
   });
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

@@ -1,4 +1,3 @@
-import type { AedesOptions } from 'aedes';
 import type { Admission, BacklogResult, LiveResult } from '../shared/admission/index.ts';
 import { TokenError } from '../shared/auth/token-error.ts';
 import type { TokenVerifier } from '../shared/auth/verify.ts';
@@ -13,96 +12,77 @@ import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import { fieldErrors, sentence } from '../shared/schemas/ajv.ts';
 import { validateDriverStatus } from '../shared/schemas/driver-status.ts';
-import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { matchTopic, type TopicName } from '../shared/topics.ts';
 import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { parseTransition } from '../shared/trips/transition-message.ts';
-import { DEALT_WITH } from './fleet-broker.ts';
 import { holdOff } from './hold-off.ts';
+import type { Incoming } from './incoming.ts';
 import { insist } from './insist.ts';
-import type { Session, SessionClient } from './session.ts';
+import type { Policy } from './policy.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import type { SessionExpiry } from './session-expiry.ts';
 import { summarise } from './summarise.ts';
+import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
 
 export type PublishOptions = {
+  settings: { limits: TopicLimits };
   admission: Admission;
   verifier: TokenVerifier;
   expiry: SessionExpiry;
+  /** A session goes on with another token. */
+  renewed(client: SessionClient): void;
   presence: DriverPresence;
   connectionLog: Pick<ConnectionLog, 'active'>;
   transitions: TransitionDoor;
   publisher: Publisher;
-  sessionStore: Pick<SessionStore, 'incomingGetPacket'>;
   metrics: Metrics;
   log: Logger;
 };
 
-type Packet = {
-  topic: string;
-  payload: string | Buffer;
-  qos: number;
-  dup?: boolean;
-  messageId?: number;
-  [DEALT_WITH]?: boolean;
-};
-
-/** One publish on its way through the broker. */
-type Incoming = {
-  client: SessionClient;
-  session: Session;
-  packet: Packet;
-  /** The id in the topic. */
-  id: string;
-  /** Epoch ms. */
-  receivedAt: number;
-  acknowledge(): void;
-  /** It is the last will of a connection that was lost, not what its client said before it hung up. */
-  isWill: boolean;
-  /** All that its client sent before is acknowledged. */
-  isFirst: boolean;
-};
+/** As over REST, where tokens can't be checked. */
+const CHECK_AGAIN_MS = 5000;
 
 const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'ownTracks']);
 
 /**
- * PUBLISH: authorise → parse → admit → acknowledge. It all happens in Aedes' `authorizePublish`, since Aedes sends the
- * acknowledgement right after it and publishes only then. What is refused is acknowledged all the same (MQTT 3.1.1 has no
- * negative acknowledgement) and reported on the sender's errors topic.
+ * PUBLISH: authorise → parse → admit → acknowledge. What is refused is acknowledged all the same (MQTT 3.1.1 has no negative
+ * acknowledgement) and reported on the sender's errors topic.
  */
-export function createPublishHandler(options: PublishOptions): NonNullable<AedesOptions['authorizePublish']> {
+export function createAdmittingPublish(options: PublishOptions): Policy['publish'] {
+  const { limits } = options.settings;
   const {
     admission,
     verifier,
     expiry,
+    renewed,
     presence,
     connectionLog,
     transitions,
     publisher,
-    sessionStore,
     metrics,
     log,
   } = options;
 
-  function report({ session, packet }: Incoming, refusal: Refusal): void {
+  function report({ client, session, packet }: Incoming, refusal: Refusal): void {
     reportRefusal(publisher, session.identity, packet.topic, refusal).catch((error: unknown) =>
-      log.warn({ err: error, sub: session.identity.sub }, 'a refusal could not be reported'),
+      log.warn({ err: error, ...aboutClient(client) }, 'a refusal could not be reported'),
     );
   }
 
-  function refuse(incoming: Incoming, code: ErrorCode, message: string): void {
+  function refuse(incoming: Incoming, code: ErrorCode, message: string, more: Partial<Refusal> = {}): void {
     const name = matchTopic(incoming.packet.topic)?.name;
-    if (name !== undefined && positionTopics.has(name)) metrics.positions.inc({ verdict: code });
-    else metrics.refusals.inc({ code });
-    report(incoming, { code, message });
+    if (name !== undefined && positionTopics.has(name)) metrics.positions.count(code);
+    else metrics.refusals.count(code);
+    report(incoming, { ...more, code, message });
     incoming.acknowledge();
   }
 
   /** Not acknowledged, so that a QoS 1 client sends it again when it comes back. */
-  function leaveUnacknowledged({ client, session, packet, acknowledge }: Incoming): void {
+  function leaveUnacknowledged({ client, packet, acknowledge }: Incoming): void {
     if (packet.qos === 0) return acknowledge();
-    log.debug({ sub: session.identity.sub }, 'closed, so that it sends again what could not be kept');
+    log.debug(aboutClient(client), 'closed, so that it sends again what could not be kept');
     client.close();
   }
 
@@ -121,13 +101,22 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
   async function renew({ client, session, packet }: Incoming): Promise<Refusal | undefined> {
     try {
       const identity = await verifier.verify(packet.payload.toString().trim());
-      if (identity.sub !== session.identity.sub || identity.role !== session.identity.role)
+      const { sub, role, expiresAt } = session.identity;
+      if (identity.sub !== sub || identity.role !== role)
         return { code: 'FORBIDDEN', message: 'the token is for another sub or role' };
+      // One that was long on its way, or is sent again, must not cut short what a later one has given
+      if (identity.expiresAt < expiresAt)
+        return { code: 'FORBIDDEN', message: 'the token ends before the one that the session has' };
       session.identity = identity;
-      if (!client.closed) expiry.watch(client, identity.expiresAt);
+      if (client.closed) return undefined;
+      expiry.watch(client, identity.expiresAt);
+      renewed(client);
       return undefined;
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
+      // It may be good: whoever can tell does not answer
+      if (error.reason === 'unavailable')
+        return { code: 'OVERLOADED', message: error.message, retryAfterMs: CHECK_AGAIN_MS };
       return { code: 'FORBIDDEN', message: error.message };
     }
   }
@@ -168,24 +157,19 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     else incoming.session.acks.afterEarlier(() => whenDone(incoming, work));
   }
 
-  /** A QoS 2 message sent again, of which the first may have come, or not (MQTT 3.1.1, 4.3.3). */
-  function handleRepeated(name: TopicName, incoming: Incoming): void {
-    // Aedes looks for what it has already only after this hook: a position without a time would be stored twice
-    incoming.session.acks.afterEarlier(() => {
-      sessionStore
-        .incomingGetPacket(incoming.client, incoming.packet)
-        .then(incoming.acknowledge, () => handle(name, { ...incoming, isFirst: true }));
-    });
-  }
-
   /** Acknowledges once the work is done. What can't be done now waits, not acknowledged, as positions do. */
   function whenDone(incoming: Incoming, work: () => Promise<Refusal | undefined>): void {
     const { client, packet } = incoming;
     const failed = (error: unknown, attempt: number) =>
-      log.warn({ err: error, attempt, topic: packet.topic }, 'a message waits: it could not be handled');
+      log.warn(
+        { err: error, ...aboutClient(client), attempt, topic: packet.topic },
+        'a message waits: it could not be handled',
+      );
     insist(work, () => !client.closed, failed).then(
       (refusal) =>
-        refusal === undefined ? incoming.acknowledge() : refuse(incoming, refusal.code, refusal.message),
+        refusal === undefined
+          ? incoming.acknowledge()
+          : refuse(incoming, refusal.code, refusal.message, refusal),
       // Its client has gone, and has it still
       () => leaveUnacknowledged(incoming),
     );
@@ -226,30 +210,13 @@ export function createPublishHandler(options: PublishOptions): NonNullable<Aedes
     }
   }
 
-  return (aedesClient, packet, callback) => {
-    const client = aedesClient as SessionClient | null;
-    const session = client?.session;
-    if (client === null || session === undefined) return callback(new Error('no session'));
-    // MQTT 3.1.1, 2.3.1-1: no acknowledgement could name it
-    if ((packet as Packet).messageId === 0) return callback(new Error('packet identifier 0'));
-    (packet as Packet)[DEALT_WITH] = true;
-    // A will comes when the connection is closed: nothing is acknowledged any more
-    const acknowledge = client.closed ? () => callback(null) : session.acks.take(() => callback(null));
-    const match = matchTopic(packet.topic);
-    const incoming: Incoming = {
-      client,
-      session,
-      packet: packet as Packet,
-      id: match?.id ?? '',
-      receivedAt: Date.now(),
-      acknowledge,
-      isWill: client.closed,
-      isFirst: false,
-    };
-    connectionLog.active(session.connectionId, incoming.receivedAt);
+  return (incoming) => {
+    const { session, packet, receivedAt } = incoming;
+    connectionLog.active(session.connectionId, receivedAt);
+    const match = isTopicTooLarge(packet.topic, limits) ? undefined : matchTopic(packet.topic);
     if (match === undefined || match.topic.publish(session.identity, match.id) === 'refused')
       return refuse(incoming, 'FORBIDDEN', 'you may not publish to this topic');
-    if (packet.qos === 2 && packet.dup) handleRepeated(match.name, incoming);
-    else handle(match.name, incoming);
+    incoming.id = match.id;
+    handle(match.name, incoming);
   };
 }

@@ -1,55 +1,30 @@
+import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
-import type { Admission } from '../shared/admission/index.ts';
-import type { Revocations } from '../shared/auth/revocations.ts';
-import type { TokenVerifier } from '../shared/auth/verify.ts';
 import type { MqttSettings } from '../shared/config.ts';
-import type { Control } from '../shared/connections/control.ts';
-import type { ConnectionLog } from '../shared/connections/index.ts';
-import type { Places } from '../shared/connections/places.ts';
 import type { Emitter } from '../shared/emitter/index.ts';
-import type { Publisher } from '../shared/messages/publisher.ts';
-import type { DriverPresence } from '../shared/presence/index.ts';
 import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
-import type { FollowStates } from '../shared/trips/follow-states.ts';
-import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { createAuthentication } from './authenticate.ts';
-import { createCatchUp } from './catch-up.ts';
-import { obeyControl } from './control.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
+import { createPublishHandler } from './incoming.ts';
 import { letGoInGroups } from './let-go.ts';
-import { limits } from './limits.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
 import { checkPacketShape } from './packet-shape.ts';
 import { limitPacketSize } from './packet-size.ts';
-import { createPublishHandler } from './publish.ts';
-import type { SessionClient } from './session.ts';
-import { SessionExpiry } from './session-expiry.ts';
+import type { Policy } from './policy.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 import { repairQueues } from './session-queue.ts';
-import { createSnapshots, type LocationSnapshot } from './snapshot.ts';
 import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
 import { takeUpInOrder } from './take-up.ts';
-import { watchTrips } from './trip-rights.ts';
-import { TripWatch } from './trip-watch.ts';
+import { watchClients } from './watch-clients.ts';
 
 export type BrokerOptions = {
   host: string;
   settings: MqttSettings;
-  verifier: TokenVerifier;
-  admission: Admission;
-  presence: DriverPresence;
-  places: Places;
-  connectionLog: ConnectionLog;
-  control: Control;
-  revocations: Pick<Revocations, 'covers' | 'onAdded'>;
-  transitions: TransitionDoor;
-  followStates: FollowStates;
-  /** Messages may have been lost on their way from other brokers. */
-  onGap(listener: () => void): void;
-  locationSnapshot: LocationSnapshot;
-  publisher: Publisher;
+  /** What it allows. */
+  policy: Policy;
   emitter: Emitter;
   sessionStore: SessionStore;
   metrics: Metrics;
@@ -85,47 +60,38 @@ const outliving = (emitter: Emitter): Emitter => ({
 });
 
 export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
-  const { host, settings, emitter, sessionStore, metrics, log } = options;
-  const expiry = new SessionExpiry((client) => {
-    log.debug({ sub: client.session?.identity.sub, clientId: client.id }, 'closed: its token has expired');
-    if (client.session !== undefined) client.session.closeReason = 'TOKEN_EXPIRED';
-    client.close();
-  });
+  const { host, settings, policy, emitter, sessionStore, metrics, log } = options;
+  const { limits } = settings;
   storeOnlyGranted(sessionStore);
   repairQueues(sessionStore);
-  const watch = new TripWatch(options.followStates, (tripId) => catchUp.skipped(tripId));
   const broker = await FleetBroker.start({
     mq: outliving(emitter),
     persistence: sessionStore,
     connectTimeout: limits.connectTimeoutMs,
     drainTimeout: limits.drainTimeoutMs,
-    maxInflightInbound: limits.maxInflightQoS2,
+    maxInflightInbound: limits.maxInflightIncoming,
     queueLimit: MAX_BEFORE_LOGIN,
     // Checked before the user's name space is put in front
     maxClientsIdLength: Number.MAX_SAFE_INTEGER,
-    ...createAuthentication({ ...options, expiry }),
-    authorizePublish: createPublishHandler({ ...options, expiry }),
-    authorizeSubscribe: createSubscribeHandler(watch, log),
-    authorizeForward: createDeliverHandler(watch, metrics),
+    ...createAuthentication({ settings, policy, metrics, log }),
+    authorizePublish: createPublishHandler(policy, sessionStore),
+    authorizeSubscribe: createSubscribeHandler(policy, limits, log),
+    authorizeForward: createDeliverHandler(policy.deliveries, limits, metrics),
   });
-  obeyControl(broker, options);
-  const snapshots = createSnapshots(watch, options.locationSnapshot, log);
-  broker.on('subscribe', (subscriptions, client) =>
-    snapshots.subscribed(subscriptions, client as SessionClient),
-  );
+  policy.attach(broker);
   takeUpInOrder(broker, sessionStore, log);
-  const movedOn = watchTrips(broker, emitter, sessionStore, options.control, watch, snapshots.changed, log);
-  const everyClient = () => broker.everyClient() as unknown as SessionClient[];
-  const catchUp = createCatchUp({ ...options, watch, movedOn, everyClient });
-  options.onGap(catchUp.closeGap);
   // Without a listener, it would end the process
   (broker as EventEmitter).on('error', (error) => log.error({ err: error }, 'broker error'));
   broker.on('clientError', (client, error) =>
-    log.debug({ clientId: client.id, reason: error.message }, 'client error'),
+    log.debug({ ...aboutClient(client as SessionClient), reason: error.message }, 'client error'),
   );
   broker.on('connectionError', (client, error) =>
     log.debug(
-      { remoteAddress: (client as SessionClient).remoteAddress, reason: error.message },
+      {
+        connectionId: (client as SessionClient).connectionId,
+        remoteAddress: (client as SessionClient).remoteAddress,
+        reason: error.message,
+      },
       'connection error',
     ),
   );
@@ -133,14 +99,14 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   const listeners = await listen(host, settings, (connection, transport, remoteAddress) => {
     const client = broker.handle(connection) as SessionClient;
     client.transport = transport;
+    client.connectionId = randomUUID();
     if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
-    limitPacketSize(client);
+    limitPacketSize(client, limits.maxPacketBytes);
     checkPacketShape(client);
-    // Aedes tells of the end of those alone that it has let in; a session that is taken up follows its trips before that
-    connection.once('close', () => {
-      for (const tripId of client.session?.trips ?? []) watch.unfollow(client, tripId);
-    });
+    connection.once('close', () => policy.closed(client));
   });
+  const everyClient = () => broker.everyClient() as unknown as SessionClient[];
+  watchClients(metrics.registry, everyClient);
   let listening = true;
   const letGo = (client: SessionClient) => {
     client.will = null;
@@ -158,7 +124,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     async stop(drain) {
       listening = false;
       listeners.close();
-      expiry.stop();
+      policy.stop();
       await letGoInGroups(everyClient(), pauseAndLetGo);
       // Before the drain: it closes whoever it can't acknowledge
       everyClient().forEach(pauseAndLetGo);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from 'aedes';
 import type { Identity } from '../shared/auth/identity.ts';
 import type { CloseReason } from '../shared/connections/index.ts';
-import type { Transport } from '../shared/telemetry/metrics.ts';
+import type { LoginResult, Transport } from '../shared/telemetry/metrics.ts';
 import { AckQueue } from './ack-queue.ts';
 
 /** What the broker knows of a connection whose token was good. */
@@ -39,9 +39,14 @@ export type Session = {
 };
 
 /** A connection that has just been let in. `isTakenUp`: its session is one that it left, and has first what waited there. */
-export function newSession(identity: Identity, transport: Transport, isTakenUp: boolean): Session {
+export function newSession(
+  identity: Identity,
+  transport: Transport,
+  isTakenUp: boolean,
+  connectionId: string = randomUUID(),
+): Session {
   return {
-    connectionId: randomUUID(),
+    connectionId,
     closeReason: undefined,
     identity,
     transport,
@@ -71,11 +76,13 @@ export type AwaitedSnapshot = {
 export type ConnackCode = 2 | 3 | 4 | 5;
 
 /** Why a CONNECT is refused. `result` is the label in `fleetcast_logins_total`. */
-export type LoginRefusal = { returnCode: ConnackCode; result: string; message: string };
+export type LoginRefusal = { returnCode: ConnackCode; result: LoginResult; message: string };
 
 /** Aedes' client with what we keep beside it: on the object itself, since it is looked up for every packet. */
 export type SessionClient = Client & {
   session?: Session;
+  /** From the moment that it is open; in the log and in connection_sessions. */
+  connectionId?: string;
   refusal?: LoginRefusal;
   transport?: Transport;
   remoteAddress?: string;
@@ -91,3 +98,14 @@ export type SessionClient = Client & {
   pause(): void;
   deliverQoS(packet: object, done: (error?: Error) => void): void;
 };
+
+/** Why its connection has ended. */
+export const endOf = ({ session, _disconnected }: SessionClient): CloseReason =>
+  session?.closeReason ?? (_disconnected ? 'DISCONNECTED' : 'LOST');
+
+/** What log lines about a connection have in common. */
+export const aboutClient = ({ connectionId, session, id }: SessionClient) => ({
+  connectionId: session?.connectionId ?? connectionId,
+  sub: session?.identity.sub,
+  clientId: id,
+});

@@ -3,7 +3,7 @@ import type { Logger } from '../shared/telemetry/log.ts';
 import { topicFor } from '../shared/topics.ts';
 import { maySeeDriver } from '../shared/trips/status.ts';
 import { filterMatches } from './filters.ts';
-import type { Session, SessionClient } from './session.ts';
+import { aboutClient, type Session, type SessionClient } from './session.ts';
 import { tripOfFilter } from './subscribe.ts';
 import type { TripWatch } from './trip-watch.ts';
 
@@ -43,7 +43,7 @@ export function createSnapshots(watch: TripWatch, location: LocationSnapshot, lo
     // As Aedes sends retained messages: past the session's queue, where its `publish` would leave a copy for the next reconnect
     const packet = { cmd: 'publish', topic, payload, qos, retain, dup: false, brokerId: null };
     client.deliverQoS(packet, (error) => {
-      if (error) log.debug({ err: error, clientId: client.id }, 'a snapshot could not be sent');
+      if (error) log.debug({ err: error, ...aboutClient(client) }, 'a snapshot could not be sent');
     });
   }
 

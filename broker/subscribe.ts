@@ -1,10 +1,12 @@
 import type { AedesOptions, Subscription } from 'aedes';
+import type { MqttLimits } from '../shared/config/mqtt-limits.ts';
 import type { SessionStore } from '../shared/session-store/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import { authorizeFilter } from '../shared/topics.ts';
 import { mayFollow } from '../shared/trips/status.ts';
-import { limits } from './limits.ts';
-import type { Session, SessionClient } from './session.ts';
+import type { Policy } from './policy.ts';
+import { aboutClient, type Session, type SessionClient } from './session.ts';
+import { isTopicTooLarge, type TopicLimits } from './topic-size.ts';
 import type { TripWatch } from './trip-watch.ts';
 
 /** The subscription objects that were granted: Aedes hands the same ones to the session store. */
@@ -16,11 +18,8 @@ export function tripOfFilter(filter: string): string | undefined {
   return first === 'trips' && id !== undefined && id !== '+' && id !== '#' ? id : undefined;
 }
 
-/** SUBSCRIBE: a filter that reaches further than its user may see gets SUBACK 0x80; the connection stays. */
-export function createSubscribeHandler(
-  watch: TripWatch,
-  log: Logger,
-): NonNullable<AedesOptions['authorizeSubscribe']> {
+/** The filters of the table of topics; of a trip, to its parties, who follow it from then on. */
+export function createTripSubscriptions(watch: TripWatch): Policy['subscribe'] {
   /** For a filter that the table of topics does not refuse. */
   async function isGranted(
     client: SessionClient,
@@ -51,33 +50,53 @@ export function createSubscribeHandler(
     return true;
   }
 
+  return (client, session, subscription) => {
+    const { permission } = authorizeFilter(session.identity, subscription.topic);
+    return permission === 'refused' ? false : isGranted(client, session, subscription, permission);
+  };
+}
+
+/** SUBSCRIBE: a filter that is not granted gets SUBACK 0x80; the connection stays. */
+export function createSubscribeHandler(
+  policy: Pick<Policy, 'subscribe'>,
+  limits: Pick<MqttLimits, 'maxSubscriptions'> & TopicLimits,
+  log: Logger,
+): NonNullable<AedesOptions['authorizeSubscribe']> {
   return (aedesClient, subscription, callback) => {
     const client = aedesClient as SessionClient;
     const { session } = client;
     if (session === undefined) return callback(new Error('no session'));
-    const { identity, filters } = session;
+    const { filters } = session;
     const { topic } = subscription;
     const refuse = () => {
-      log.debug({ sub: identity.sub, filter: topic }, 'subscription refused');
+      log.debug(
+        { ...aboutClient(client), filter: topic.slice(0, limits.maxTopicLength) },
+        'subscription refused',
+      );
       callback(null, null);
     };
-    const { permission } = authorizeFilter(identity, topic);
+    if (isTopicTooLarge(topic, limits)) return refuse();
     const isNew = !filters.has(topic);
-    if (permission === 'refused' || (isNew && filters.size >= limits.maxSubscriptions)) return refuse();
+    if (isNew && filters.size >= limits.maxSubscriptions) return refuse();
+    const isGranted = policy.subscribe(client, session, subscription);
+    if (isGranted === false) return refuse();
     // Its place is taken at once: a SUBSCRIBE can hold thousands of filters, and Aedes has none of them until all are decided
     filters.add(topic);
     const takeBack = () => {
       if (isNew) filters.delete(topic);
       refuse();
     };
-    isGranted(client, session, subscription, permission).then(
+    Promise.resolve(isGranted).then(
       (yes) => {
         if (!yes) return takeBack();
         granted.add(subscription);
         callback(null, subscription);
       },
       (error: Error) => {
-        log.warn({ err: error, sub: identity.sub }, 'a subscription could not be checked, and is refused');
+        log.warn(
+          { err: error, ...aboutClient(client) },
+          'a subscription could not be checked, and is refused',
+        );
         // A session that is taken up again is not let in: it would lose this filter unknowingly, and what waits for it
         if (!client.connackSent) return callback(error);
         takeBack();

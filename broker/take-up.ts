@@ -2,7 +2,7 @@ import type { QueuedPacket, SessionStore } from '../shared/session-store/index.t
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { FleetBroker } from './fleet-broker.ts';
 import { insist } from './insist.ts';
-import type { SessionClient } from './session.ts';
+import { aboutClient, type SessionClient } from './session.ts';
 
 /** Set on a message that is not live: it waited in the queue of its session, or was lost on its way and is made up for. */
 export const WAITED = Symbol('waited');
@@ -16,7 +16,7 @@ export function takeUpInOrder(broker: FleetBroker, store: SessionStore, log: Log
     const client = aedesClient as SessionClient;
     sendHeld(client, store).catch((error: unknown) => {
       log.warn(
-        { err: error, clientId: client.id },
+        { err: error, ...aboutClient(client) },
         'closed: its queue could not be read; it waits for its return',
       );
       client.close();
@@ -39,8 +39,8 @@ export async function sendWaiting(client: SessionClient, store: SessionStore, lo
     insist(
       () => sendHeld(client, store),
       () => !client.closed,
-      (err) => log.debug({ err, clientId: client.id }, 'a queue could not be read; trying again'),
-    ).catch(() => log.debug({ clientId: client.id }, 'it left before its queue could be read'));
+      (err) => log.debug({ err, ...aboutClient(client) }, 'a queue could not be read; trying again'),
+    ).catch(() => log.debug(aboutClient(client), 'it left before its queue could be read'));
   }
   await sent;
 }

@@ -12,7 +12,7 @@ import type { TripWatch } from './trip-watch.ts';
 /**
  * Keeps the watched trips up to date, and takes subscriptions away from those who are no party of a trip any more, and from all when it is erased. `changed` hears of
  * each message when it has gone out.
- * @returns what is to be called when a trip has moved on in another way
+ * @returns what is to be called when a trip has moved on in another way, and when a client has another token
  */
 export function watchTrips(
   broker: FleetBroker,
@@ -22,7 +22,7 @@ export function watchTrips(
   watch: TripWatch,
   changed: (tripId: string) => void,
   log: Logger,
-): (tripId: string) => void {
+): { movedOn(tripId: string): void; renewed(client: SessionClient): void } {
   const takeAway = (client: SessionClient, tripId: string) => {
     const filters = filtersOf(client, tripId);
     forget(client, watch, tripId);
@@ -43,6 +43,14 @@ export function watchTrips(
     // After the message itself, which other listeners of this one hand out
     setImmediate(changed, tripId);
   };
+  const renewed = (client: SessionClient) => {
+    const { session } = client;
+    for (const tripId of [...(session?.trips ?? [])]) {
+      const trip = watch.state(tripId);
+      if (session !== undefined && trip !== undefined && partyOf(session.identity, trip) === undefined)
+        takeAway(client, tripId);
+    }
+  };
   emitter.on('trips/+/status', (packet, done) => {
     const message = JSON.parse(packet.payload.toString()) as TripStatusMessage;
     watch.apply(message);
@@ -61,7 +69,7 @@ export function watchTrips(
       if (tripId !== undefined && filtersOf(client, tripId).length === 0) forget(client, watch, tripId);
     }
   });
-  return movedOn;
+  return { movedOn, renewed };
 }
 
 const filtersOf = (client: SessionClient, tripId: string) =>

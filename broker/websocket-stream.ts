@@ -12,6 +12,7 @@ type Chunk = { chunk: Buffer };
  */
 export class WebSocketStream extends Duplex {
   private readonly socket: WebSocket;
+  private probing: NodeJS.Timeout | undefined;
 
   constructor(socket: WebSocket) {
     super();
@@ -20,9 +21,26 @@ export class WebSocketStream extends Duplex {
       if (!isBinary) return this.destroy(new Error('text frame on an MQTT connection'));
       if (!this.push(data)) socket.pause();
     });
+    // One after another, not all that it asks for (RFC 6455, 5.5.3): it may be one that only asks, and reads no answer
+    socket.on('ping', (data) => {
+      if (socket.bufferedAmount === 0) socket.pong(data);
+    });
     socket.on('error', (error) => this.destroy(error));
     // Not the end yet: what came before, perhaps a DISCONNECT, may still wait to be read
     socket.on('close', () => this.push(null));
+  }
+
+  /** Ends the connection of a peer that does not answer a ping within `everyMs`, nor sends anything else. */
+  probe(everyMs: number): void {
+    let isThere = true;
+    for (const sign of ['pong', 'message', 'ping']) this.socket.on(sign, () => (isThere = true));
+    this.probing = setInterval(() => {
+      // Nothing is read just now: its answer may stand there
+      if (this.socket.isPaused) return;
+      if (!isThere) return void this.destroy(new Error('no answer to a ping'));
+      isThere = false;
+      if (this.socket.readyState === this.socket.OPEN) this.socket.ping();
+    }, everyMs).unref();
   }
 
   override _read(): void {
@@ -43,6 +61,7 @@ export class WebSocketStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearInterval(this.probing);
     if (error !== null) this.socket.terminate();
     else if (this.socket.readyState !== this.socket.CLOSED) {
       this.socket.close();

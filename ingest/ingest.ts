@@ -13,6 +13,7 @@ import { keepPartitionsAhead } from './partitions.ts';
 import { createPositionWriter } from './positions.ts';
 import { keepOutOfArchiving } from './retention/overdue-writes.ts';
 import { Retention } from './retention/retention.ts';
+import { watchOutbox } from './watch-outbox.ts';
 
 export type IngestOptions = {
   queries: Queries;
@@ -56,12 +57,15 @@ export async function startIngest({
   });
   const relay = new OutboxRelay(queries, publisher, log, beforePublish);
   const retention = new Retention({ queries, locks, historyRetentionDays, archiveDir, metrics, log });
+  const stopWatching = watchOutbox(metrics.registry, queries, log);
   const writePositions = createPositionWriter(queries, {
-    poison: (position, error) =>
+    poison: (position, error) => {
+      metrics.deadLetters.count('position');
       log.error(
         { err: error, driverId: position.driverId, recordedAt: position.recordedAt },
         'the database refuses this position for good; it is set aside',
-      ),
+      );
+    },
   });
   return {
     writePositions: keepOutOfArchiving(writePositions, locks, historyRetentionDays),
@@ -80,6 +84,7 @@ export async function startIngest({
     wakeRelay: () => relay.wake(),
     async stop() {
       stopPartitions();
+      stopWatching();
       await retention.stop();
       await lateTracks.stop();
       await relay.stop();

@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import type { TSchema } from 'typebox';
 import type { JwtSettings } from './auth/settings.ts';
 import { formats, items } from './config/formats.ts';
+import { type MqttLimits, mqttLimits } from './config/mqtt-limits.ts';
 import { crossProblems, ownProblems } from './config/problems.ts';
 import { type ProcessRole, type Variables, variables } from './config/variables.ts';
 
@@ -20,6 +21,7 @@ export type MqttSettings = {
   wsCompression: boolean;
   tls: TlsSettings | undefined;
   maxConnectionsPerDriver: number;
+  limits: MqttLimits;
 };
 
 export type ApiSettings = {
@@ -49,6 +51,13 @@ export type TripSettings = {
   autoArrive: boolean;
 };
 
+export type MetricsSettings = {
+  host: string;
+  port: number;
+  /** What whoever asks for /metrics has to show. undefined: only this machine may ask. */
+  token: string | undefined;
+};
+
 export type Config = {
   role: ProcessRole;
   host: string;
@@ -56,7 +65,7 @@ export type Config = {
   api: ApiSettings;
   admission: AdmissionSettings;
   trips: TripSettings;
-  metricsPort: number;
+  metrics: MetricsSettings;
   dataDir: string;
   /** undefined: the embedded database under dataDir. */
   databaseUrl: string | undefined;
@@ -119,6 +128,7 @@ function settings(values: Variables): Config {
       wsCompression: values.MQTT_WS_COMPRESSION === 'on',
       tls: tlsSettings(values),
       maxConnectionsPerDriver: values.MAX_CONNECTIONS_PER_DRIVER,
+      limits: mqttLimits(values),
     },
     api: {
       port: values.API_PORT,
@@ -142,7 +152,11 @@ function settings(values: Variables): Config {
       arrivalRadiusMeters: values.ARRIVAL_RADIUS_M,
       autoArrive: values.AUTO_ARRIVE === 'true',
     },
-    metricsPort: values.METRICS_PORT,
+    metrics: {
+      host: values.METRICS_HOST ?? values.HOST,
+      port: values.METRICS_PORT,
+      token: values.METRICS_TOKEN,
+    },
     dataDir: values.DATA_DIR,
     databaseUrl: values.DATABASE_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,

@@ -55,13 +55,16 @@ export function stopOnSignals(
       exit(1);
     }, STOP_TIMEOUT_MS).unref();
     lifecycle.stop().then(
-      () => exit(status),
+      () => {
+        log.info({ status }, 'stopped');
+        exit(status);
+      },
       () => exit(1),
     );
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     source.on(signal, () => {
-      log.info({ signal }, 'stopping');
+      if (!ending) log.info({ signal }, 'stopping');
       end(0);
     });
   }

@@ -63,7 +63,8 @@ export const topics = {
     pattern: 'session/token',
     publish: permissions.everyone,
     subscribe: permissions.nobody,
-    description: 'A fresh token with the same sub and role: the session goes on until it expires',
+    description:
+      'A fresh token with the same sub and role that ends no sooner: the session goes on until it expires',
   },
   tripTransition: {
     pattern: 'trips/{tripId}/transition',

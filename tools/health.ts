@@ -10,10 +10,10 @@ const TIMEOUT_MS = 3000;
 async function run([path = '/health/ready', ...more]: readonly string[]): Promise<void> {
   if (!path.startsWith('/health') || more.length > 0)
     throw new ConfigError(['usage: health [/health/ready | /health/live]']);
-  const { host, metricsPort } = readConfig(process.env);
+  const { host, port } = readConfig(process.env).metrics;
   const everywhere = host === '0.0.0.0' || host === '::';
   const address = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  const response = await fetch(`http://${address}:${metricsPort}${path}`, {
+  const response = await fetch(`http://${address}:${port}${path}`, {
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   process.stdout.write(`${await response.text()}\n`);

@@ -73,6 +73,7 @@ type Sent = {
   door: string;
   /** What somebody has to set right in the app, and so is to see there. */
   answered: ReadonlySet<ErrorCode>;
+  requestId: string;
 };
 
 /**
@@ -82,13 +83,13 @@ type Sent = {
  */
 export async function takeFromDevice(
   { admission, publisher, log }: Pick<ApiOptions, 'admission' | 'publisher' | 'log'>,
-  { identity, message, door, answered }: Sent,
+  { identity, message, door, answered, requestId }: Sent,
 ): Promise<void> {
   const failure = await admit(admission, identity, message);
   if (failure === undefined) return;
   const { refusal, again } = failure;
   if (again || answered.has(refusal.code)) throw refuse(refusal);
   reportRefusal(publisher, identity, door, refusal).catch((error: unknown) =>
-    log.warn({ err: error, sub: identity.sub }, 'a refusal could not be reported'),
+    log.warn({ err: error, requestId, sub: identity.sub }, 'a refusal could not be reported'),
   );
 }

@@ -3,6 +3,7 @@ import { compile, fieldErrors } from '../../shared/schemas/ajv.ts';
 import { invalidBody } from '../body.ts';
 import { identityOf } from '../middleware/authenticate.ts';
 import { jsonBody, textBody } from '../middleware/json-body.ts';
+import { nameRoute } from '../middleware/log-requests.ts';
 import { invalidParameters, queryReader } from '../query.ts';
 import type { Route } from './route.ts';
 
@@ -59,5 +60,10 @@ export function mount(
   before: readonly RequestHandler[] = [],
 ): void {
   for (const definition of routes)
-    router[definition.method](expressPath(definition.path, prefix), ...before, ...chain(definition));
+    router[definition.method](
+      expressPath(definition.path, prefix),
+      nameRoute(definition.path),
+      ...before,
+      ...chain(definition),
+    );
 }

@@ -2,6 +2,7 @@ import type { Identity } from '../../shared/auth/identity.ts';
 import type { Revocations } from '../../shared/auth/revocations.ts';
 import type { Control } from '../../shared/connections/control.ts';
 import type { CloseReason } from '../../shared/connections/index.ts';
+import type { Logger } from '../../shared/telemetry/log.ts';
 
 export type OpenStream = { id: string; identity: Identity; close(reason: CloseReason): void };
 
@@ -12,8 +13,12 @@ const TICK_MS = 500;
 export class OpenStreams {
   private readonly streams = new Set<OpenStream>();
   private readonly timer: NodeJS.Timeout;
+  private readonly revocations: Pick<Revocations, 'covers' | 'onAdded'>;
+  private readonly log: Logger;
 
-  constructor(control: Control, revocations: Pick<Revocations, 'covers' | 'onAdded'>) {
+  constructor(control: Control, revocations: Pick<Revocations, 'covers' | 'onAdded'>, log: Logger) {
+    this.revocations = revocations;
+    this.log = log;
     this.timer = setInterval(() => {
       const now = Date.now();
       this.closeWhere(({ identity }) => identity.expiresAt <= now, 'TOKEN_EXPIRED');
@@ -23,10 +28,15 @@ export class OpenStreams {
     revocations.onAdded(() => this.closeWhere(({ identity }) => revocations.covers(identity), 'REVOKED'));
   }
 
-  /** The returned function takes it out again. */
+  /** The returned function takes it out again. One whose token was revoked since it was checked is closed at once. */
   add(stream: OpenStream): () => void {
     this.streams.add(stream);
+    if (this.revocations.covers(stream.identity)) stream.close('REVOKED');
     return () => this.streams.delete(stream);
+  }
+
+  get size(): number {
+    return this.streams.size;
   }
 
   stop(): void {
@@ -35,6 +45,14 @@ export class OpenStreams {
   }
 
   private closeWhere(holds: (stream: OpenStream) => boolean, reason: CloseReason): void {
-    for (const stream of [...this.streams]) if (holds(stream)) stream.close(reason);
+    for (const stream of [...this.streams]) {
+      if (!holds(stream)) continue;
+      if (reason === 'CLOSED_BY_OPERATOR' || reason === 'REVOKED')
+        this.log.info(
+          { connectionId: stream.id, sub: stream.identity.sub, reason },
+          'connection closed by us',
+        );
+      stream.close(reason);
+    }
   }
 }

@@ -5,6 +5,7 @@ import { LAST_MS } from '../../shared/schemas/time.ts';
 import { hasEnded } from '../../shared/trips/status.ts';
 import { serviceAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
+import { requestIdOf } from '../middleware/request-id.ts';
 import { tripFor, tripNotFound } from '../middleware/trip.ts';
 import type { ApiOptions } from '../options.ts';
 import { refuse } from '../problem.ts';
@@ -38,7 +39,7 @@ export function erasureRoutes({ queries, locks, control, untilStored, archiveDir
       success: { status: 204, description: 'Erased' },
       errors: ['TRIP_NOT_FOUND', 'INVALID_TRANSITION'],
       authorize: serviceAccess,
-      async handle({ params, identity }) {
+      async handle({ params, identity, request }) {
         const { trip } = await tripFor(queries, identity, params.tripId);
         if (!hasEnded(trip.status))
           throw refuse({
@@ -51,7 +52,10 @@ export function erasureRoutes({ queries, locks, control, untilStored, archiveDir
         const archived = await eraseArchived(erasure);
         if (!(await eraseTrip(queries, trip.id))) throw tripNotFound();
         control.erase(erasure);
-        log.info({ tripId: trip.id, archived, by: identity.sub }, 'trip erased');
+        log.info(
+          { requestId: requestIdOf(request), tripId: trip.id, archived, by: identity.sub },
+          'trip erased',
+        );
       },
     }),
 
@@ -69,7 +73,7 @@ export function erasureRoutes({ queries, locks, control, untilStored, archiveDir
       success: { status: 204, description: 'Erased' },
       errors: [],
       authorize: serviceAccess,
-      async handle({ params: { driverId }, query: { before }, identity }) {
+      async handle({ params: { driverId }, query: { before }, identity, request }) {
         const time = before === undefined ? LAST_MS : queryTime(before);
         if (time === undefined) throw invalidParameters([{ path: '/before', message: 'must be a time' }]);
         const limit = Math.min(time, LAST_MS);
@@ -86,7 +90,10 @@ export function erasureRoutes({ queries, locks, control, untilStored, archiveDir
         const positions = await erasePositions(queries, driverId, limit);
         control.erase(erasure);
         const archived = await eraseArchived(erasure);
-        log.info({ positions, archived, by: identity.sub }, 'positions of a driver erased');
+        log.info(
+          { requestId: requestIdOf(request), positions, archived, by: identity.sub },
+          'positions of a driver erased',
+        );
       },
     }),
   ];

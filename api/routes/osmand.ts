@@ -9,6 +9,7 @@ import { invalidBody } from '../body.ts';
 import { deviceAccess, takeFromDevice, tokenParams } from '../http/device-door.ts';
 import { type Method, type Route, route } from '../http/route.ts';
 import { MAX_BODY } from '../middleware/json-body.ts';
+import { requestIdOf } from '../middleware/request-id.ts';
 import type { ApiOptions } from '../options.ts';
 
 const DOOR = '/osmand';
@@ -96,7 +97,13 @@ export function osmAndRoutes(options: ApiOptions): Route[] {
       authorize: deviceAccess,
       async handle({ identity, query, body, request }) {
         const message = readMessage(request, query, typeof body === 'string' ? body : '');
-        await takeFromDevice(options, { identity, message, door: DOOR, answered });
+        await takeFromDevice(options, {
+          identity,
+          message,
+          door: DOOR,
+          answered,
+          requestId: requestIdOf(request),
+        });
       },
     });
   return (['get', 'post'] as const).flatMap((method) => [

@@ -7,6 +7,7 @@ import { invalidBody } from '../body.ts';
 import { deviceAccess, takeFromDevice, tokenParams } from '../http/device-door.ts';
 import { type Route, route } from '../http/route.ts';
 import { MAX_BODY } from '../middleware/json-body.ts';
+import { requestIdOf } from '../middleware/request-id.ts';
 import type { ApiOptions } from '../options.ts';
 
 const DOOR = '/owntracks';
@@ -70,7 +71,13 @@ export function ownTracksRoutes(options: ApiOptions): Route[] {
         const value = parseJson(body as unknown as string);
         if (value === undefined) throw invalidBody([{ path: '', message: 'must be well-formed JSON' }]);
         const message = named(readOwnTracks(value), request.get('x-limit-u'));
-        await takeFromDevice(options, { identity, message, door: DOOR, answered });
+        await takeFromDevice(options, {
+          identity,
+          message,
+          door: DOOR,
+          answered,
+          requestId: requestIdOf(request),
+        });
         return [];
       },
     });

@@ -4,9 +4,12 @@ import type { Control, Revocation } from '../../shared/connections/control.ts';
 import type { Queries } from '../../shared/database/index.ts';
 import { idSchema, instantSchema, noNul, timeSchema } from '../../shared/schemas/common.ts';
 import { instantOf } from '../../shared/schemas/time.ts';
+import type { Logger } from '../../shared/telemetry/log.ts';
 import { serviceAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
 import { MAX_BODY } from '../middleware/json-body.ts';
+import { requestIdOf } from '../middleware/request-id.ts';
+import { refuse } from '../problem.ts';
 
 const schema = Type.Object(
   {
@@ -20,7 +23,15 @@ const schema = Type.Object(
 );
 
 /** Refusing tokens before their end. */
-export function revocationRoute(queries: Queries, control: Control): Route {
+export function revocationRoute({
+  queries,
+  control,
+  log,
+}: {
+  queries: Queries;
+  control: Control;
+  log: Logger;
+}): Route {
   return route({
     method: 'post',
     path: '/v1/revocations',
@@ -28,7 +39,7 @@ export function revocationRoute(queries: Queries, control: Control): Route {
     tag: 'Operation',
     summary: 'Refuse tokens from now on',
     description:
-      'All tokens of a user (`sub`), or one (`jti`). What is open with them is closed within a second.',
+      'All tokens of a user (`sub`), or one (`jti`). What is open with them is closed within a second. It is kept until its end: no longer than a token may last is enough.',
     access: 'bearer',
     body: { schema, maxBytes: MAX_BODY, example: { sub: 'driver-1', until: '2026-11-24T17:30:00.000Z' } },
     success: {
@@ -48,14 +59,16 @@ export function revocationRoute(queries: Queries, control: Control): Route {
     },
     errors: [],
     authorize: serviceAccess,
-    async handle({ body: { sub, jti, until } }) {
+    async handle({ body: { sub, jti, until }, identity, request }) {
       const end = instantOf(until) ?? 0;
       const revocation: Revocation =
         sub === undefined
           ? { kind: 'jti', value: jti ?? '', until: end }
           : { kind: 'sub', value: sub, until: end };
-      await saveRevocation(queries, revocation);
+      if (!(await saveRevocation(queries, revocation)))
+        throw refuse({ code: 'OVERLOADED', message: 'there are too many revocations until some have ended' });
       control.revoke(revocation);
+      log.info({ requestId: requestIdOf(request), ...revocation, by: identity.sub }, 'tokens revoked');
       return { [revocation.kind]: revocation.value, until: new Date(revocation.until).toISOString() };
     },
   });

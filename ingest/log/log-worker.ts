@@ -13,6 +13,8 @@ export type LogWorkerOptions = {
   shards: Shards;
   write: WritePositions;
   deadLetters: DeadLetters;
+  /** Entries that could not be understood were set aside. */
+  malformed?(entries: number): void;
   /** Entries that a worker has not settled for so long (ms) are taken over by another one: it has died, or hangs. */
   claimAfterMs?: number;
   events: Required<GroupCommitEvents>;
@@ -148,9 +150,11 @@ export class LogWorker {
 
   private async store(key: string, entries: readonly StreamEntry[]): Promise<void> {
     for (const batch of batchesOf(entries)) {
+      const malformed = batch.malformed.length;
       if (!(await this.commit(key, batch))) return;
       for (const { reason, driverId, value } of batch.malformed)
         await this.options.deadLetters.set(reason, driverId, value);
+      this.options.malformed?.(malformed);
       await this.commands.xack(key, GROUP, ...batch.ids);
     }
   }

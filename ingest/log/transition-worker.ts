@@ -17,7 +17,7 @@ export type TransitionWorkerOptions = {
   publisher: Publisher;
   emitter: Emitter;
   deadLetters: DeadLetters;
-  metrics: Pick<Metrics, 'refusals'>;
+  metrics: Pick<Metrics, 'refusals' | 'deadLetters'>;
   log: Logger;
 };
 
@@ -112,13 +112,14 @@ export class TransitionWorker {
         return true;
       } catch (error) {
         if (error instanceof FleetcastError) {
-          this.options.metrics.refusals.inc({ code: error.refusal.code });
+          this.options.metrics.refusals.count(error.refusal.code);
           await reportRefusal(this.options.publisher, transition.actor, transition.topic, error.refusal);
           return true;
         }
         // The transition is at fault, not the database (PostgreSQL's errors, appendix A: 22 data exception, 23 integrity violation)
         if (/^2[23]/.test(String((error as { code?: unknown }).code))) {
           await this.options.deadLetters.set((error as Error).message, '', JSON.stringify(transition));
+          this.options.metrics.deadLetters.count('transition');
           return true;
         }
         this.options.log.warn(
@@ -145,6 +146,7 @@ export class TransitionWorker {
   private async setAside(key: string, id: string, json: string): Promise<void> {
     await this.options.deadLetters.set('not a transition', '', json);
     await this.commands.xdel(key, id);
+    this.options.metrics.deadLetters.count('transition');
   }
 }
 

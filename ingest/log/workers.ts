@@ -8,6 +8,7 @@ import { onReady } from '../../shared/redis/connection.ts';
 import type { RedisConnections } from '../../shared/redis/connections.ts';
 import type { Logger } from '../../shared/telemetry/log.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
+import { watch } from '../../shared/telemetry/watch.ts';
 import type { TripStore } from '../../shared/trips/store.ts';
 import { createDeadLetters } from './dead-letters.ts';
 import { LogWorker } from './log-worker.ts';
@@ -34,23 +35,43 @@ export type RunningLogWorkers = {
   stop(): Promise<void>;
 };
 
-/** Redis may lose what it was told of trips: by a restart, or by a process that died before it came to that. */
+/** Redis may lose what it was told of trips: by a restart, or by a process that died before it came to that. What was set aside is counted. */
 const RESTORE_EVERY_MS = 30_000;
 
 /** What ingest does in a cluster: takes positions and transitions out of their logs, and keeps the log told of trips. */
 export async function startLogWorkers(options: LogWorkersOptions): Promise<RunningLogWorkers> {
-  const { redis, queries, driverTrips, log } = options;
+  const { redis, queries, driverTrips, metrics, log } = options;
   const letters = redis.connect('dead-letters');
-  const deadLetters = createDeadLetters(letters, redis.key('dead-letters'), log);
-  const positions = new LogWorker({ ...options, write: options.writePositions, deadLetters });
+  const lettersKey = redis.key('dead-letters');
+  const deadLetters = createDeadLetters(letters, lettersKey, log);
+  const positions = new LogWorker({
+    ...options,
+    write: options.writePositions,
+    deadLetters,
+    malformed: (entries) => metrics.deadLetters.count('entry', entries),
+  });
   const transitions = new TransitionWorker({ ...options, deadLetters });
   const restore = () =>
     driverTrips
       .restore(queries)
       .catch((error: unknown) => log.debug({ err: error }, 'the log could not be told of the running trips'));
+  let kept = 0;
+  const look = () =>
+    letters.xlen(lettersKey).then(
+      (length) => {
+        kept = length;
+      },
+      (error: unknown) => log.debug({ err: error }, 'what was set aside could not be counted'),
+    );
+  watch(
+    metrics.registry,
+    'fleetcast_dead_letters_kept',
+    'What was set aside and is there to be looked at (of the whole cluster, as of half a minute ago)',
+    () => kept,
+  );
   onReady(letters, restore);
-  const timer = setInterval(restore, RESTORE_EVERY_MS);
-  await restore();
+  const timer = setInterval(() => void Promise.all([restore(), look()]), RESTORE_EVERY_MS);
+  await Promise.all([restore(), look()]);
   return {
     pending: () => positions.pending(),
     lagMs: (now) => positions.lagMs(now),

@@ -43,7 +43,8 @@ export class Admission {
   /** One position. `payload`: parsed JSON. */
   live(driverId: string, payload: unknown, receivedAt: number, done: (result: LiveResult) => void): void {
     const answer = (result: LiveResult) => {
-      if (result !== undefined) this.count(result.verdict, 1);
+      if (result === undefined) this.options.metrics.unkept.inc();
+      else this.count(result.verdict, 1);
       done(result);
     };
     const parsed = parseLive(payload, receivedAt, this.options.historyRetentionDays);
@@ -77,13 +78,17 @@ export class Admission {
       done({ accepted, duplicates, rejected: [...rejected, ...late].sort((a, b) => a.index - b.index) });
     };
     if (positions.length === 0) return answer(0, 0, []);
+    const unkept = () => {
+      this.options.metrics.unkept.inc(positions.length);
+      done(undefined);
+    };
     this.submit({ driverId, kind: 'backlog', positions, receivedAt }, (decision, outcomes) => {
-      if (decision === undefined) return done(undefined);
+      if (decision === undefined) return unkept();
       if (!decision.admitted) {
         this.count(decision.code, positions.length);
         return done({ refusal: decision });
       }
-      if (outcomes === undefined) return done(undefined);
+      if (outcomes === undefined) return unkept();
       const late: RejectedPosition[] = [];
       let duplicates = 0;
       outcomes.forEach((outcome, at) => {
@@ -97,7 +102,7 @@ export class Admission {
   }
 
   private count(verdict: 'accepted' | 'duplicate' | ErrorCode, positions: number): void {
-    this.options.metrics.positions.inc({ verdict }, positions);
+    this.options.metrics.positions.count(verdict, positions);
   }
 
   private submit(submission: Submission, settle: Settle): void {
@@ -112,7 +117,8 @@ export class Admission {
   }
 
   private async append(turn: readonly Pending[]): Promise<void> {
-    const { log, logger } = this.options;
+    const { log, logger, metrics } = this.options;
+    metrics.appendBatch.observe(turn.reduce((sum, { submission }) => sum + submission.positions.length, 0));
     let waiting: Decided[] = turn.map((pending) => ({ ...pending, decision: undefined }));
     let outcomes: readonly Outcome[] | undefined;
     try {

@@ -10,6 +10,7 @@ export class Revocations {
   private readonly until = new Map<string, number>();
   private readonly timer: NodeJS.Timeout;
   private readonly listeners: (() => void)[] = [];
+  private isTelling = false;
 
   constructor(known: readonly Revocation[]) {
     for (const revocation of known) this.add(revocation);
@@ -23,10 +24,10 @@ export class Revocations {
     const known = this.until.get(key) ?? 0;
     if (until <= known) return;
     this.until.set(key, until);
-    for (const listener of this.listeners) listener();
+    this.tell();
   }
 
-  /** More is refused than before: what is open with it is to be closed. */
+  /** More is refused than before: what is open with it is to be closed. Once for all that come in one turn: each looks at every client. */
   onAdded(listener: () => void): void {
     this.listeners.push(listener);
   }
@@ -37,6 +38,15 @@ export class Revocations {
 
   stop(): void {
     clearInterval(this.timer);
+  }
+
+  private tell(): void {
+    if (this.isTelling || this.listeners.length === 0) return;
+    this.isTelling = true;
+    setImmediate(() => {
+      this.isTelling = false;
+      for (const listener of this.listeners) listener();
+    });
   }
 
   private holds(kind: Revocation['kind'], value: string, now: number): boolean {

@@ -65,6 +65,11 @@ export const formats = {
     holds: (text) => parsedUrl(text, 'ws:', 'wss:') !== undefined,
     rule: 'must be an address like wss://host/mqtt',
   },
+  // RFC 6750, 2.1: what an Authorization header can carry. Short ones can be tried out
+  'bearer-token': {
+    holds: (text) => /^[A-Za-z0-9\-._~+/]{16,}=*$/.test(text),
+    rule: 'must be at least 16 letters, digits and -._~+/ (openssl rand -hex 32 makes one)',
+  },
   origins: {
     holds: (text) => items(text).length > 0 && items(text).every(isOrigin),
     rule: 'must be a comma-separated list of origins like https://app.example.org',

@@ -3,7 +3,13 @@ import { type FormatName, formats } from './formats.ts';
 import type { Variables } from './variables.ts';
 
 /** Values of these never appear in a message: they are, or can carry, credentials. */
-const secrets: ReadonlySet<string> = new Set(['JWT_SECRET', 'DATABASE_URL', 'REDIS_URL', 'JWT_JWKS_URL']);
+const secrets: ReadonlySet<string> = new Set([
+  'JWT_SECRET',
+  'DATABASE_URL',
+  'REDIS_URL',
+  'JWT_JWKS_URL',
+  'METRICS_TOKEN',
+]);
 
 /** Enough of a value to recognise it. */
 const MAX_SHOWN = 100;
@@ -61,6 +67,18 @@ function* sharedPorts(values: Variables): Generator<string> {
   }
 }
 
+/** The first of each may not be over the second. */
+const bounds = [
+  ['MQTT_MIN_KEEPALIVE_SECONDS', 'MQTT_MAX_KEEPALIVE_SECONDS'],
+  ['MQTT_SLOW_READER_BYTES', 'MQTT_FROZEN_READER_BYTES'],
+] as const;
+
+function* crossedBounds(values: Variables, bad: ReadonlyMap<string, unknown>): Generator<string> {
+  for (const [lower, upper] of bounds)
+    if (!bad.has(lower) && !bad.has(upper) && values[lower] > values[upper])
+      yield `${lower} must not be greater than ${upper}, but is ${values[lower]} to ${values[upper]}`;
+}
+
 /** Rules that hold between variables. `values` may hold some that break their own: what they say is left alone. */
 export function crossProblems(values: Variables, bad: ReadonlyMap<string, readonly string[]>): string[] {
   const problems: string[] = [];
@@ -78,5 +96,5 @@ export function crossProblems(values: Variables, bad: ReadonlyMap<string, readon
     for (const name of ['TLS_CERT_FILE', 'TLS_KEY_FILE'] as const)
       if (values[name] === undefined) problems.push(`${name} is required by MQTTS_PORT and MQTT_WSS_PORT`);
   }
-  return [...problems, ...sharedPorts(values)];
+  return [...problems, ...sharedPorts(values), ...crossedBounds(values, bad)];
 }

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type Static, Type } from 'typebox';
+import { logLevels } from '../telemetry/levels.ts';
 import type { FormatName } from './formats.ts';
+import { limitVariables } from './limit-variables.ts';
 
 const port = (defaultPort: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, default: defaultPort, description });
@@ -15,7 +17,6 @@ const count = (defaultCount: number, minimum: number, description: string, maxim
   Type.Integer({ minimum, maximum, default: defaultCount, description });
 
 const roles = ['all', 'broker', 'ingest', 'api'] as const;
-const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const onOff = ['on', 'off'] as const;
 
 /** Every day that is kept is a table: ten years of them still start in seconds. */
@@ -34,6 +35,8 @@ export const variables = Type.Object({
   TLS_KEY_FILE: optionalText('PEM private key of the TLS listeners'),
   API_PORT: port(8096, 'REST'),
   METRICS_PORT: port(9096, 'metrics and health'),
+  METRICS_HOST: optionalText('listen address of METRICS_PORT; without it: HOST'),
+  METRICS_TOKEN: optional('bearer-token', 'what whoever asks for /metrics has to show'),
   DATA_DIR: Type.String({
     minLength: 1,
     default: './data',
@@ -55,6 +58,7 @@ export const variables = Type.Object({
   LOCATION_MIN_INTERVAL_MS: count(5000, 0, 'ms between live positions of a driver; 0 = no limit'),
   BACKLOG_MAX_PER_MINUTE: count(6000, 1, 'positions a minute and driver in locations batches'),
   MAX_CONNECTIONS_PER_DRIVER: count(3, 1, 'MQTT connections of one driver at a time'),
+  ...limitVariables,
   API_RATE_LIMIT_PER_MINUTE: count(60, 0, 'REST requests a minute and client address; 0 = no limit'),
   PUBLIC_URL: optional('http-url', 'base of links to the API'),
   PUBLIC_MQTT_WS_URL: optional('ws-url', 'what pages connect to for live data'),

@@ -37,7 +37,9 @@ export async function openAlone(base: Base, startWriter: (messages: Messages) =>
   lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
   const control = createControl(emitter);
   control.onRevoke((revocation) => revocations.add(revocation));
-  const sessionStore = createMemorySessionStore(() => metrics.dropped.inc({ reason: 'queue_full' }));
+  const sessionStore = createMemorySessionStore(config.mqtt.limits.maxQueuedMessages, () =>
+    metrics.dropped.count('queue_full'),
+  );
   const publisher = createPublisher(emitter, sessionStore);
   // Before the writer starts, whose relay sends some itself
   const lastMessageAt = await lastMessageTime(queries);

@@ -1,4 +1,4 @@
-import { loadRevocations } from '../auth/sql-revocations.ts';
+import { RevocationReader } from '../auth/revocation-reader.ts';
 import { createControl } from '../connections/control.ts';
 import { RedisPlaces } from '../connections/redis-places.ts';
 import { ConnectionWriter } from '../connections/writer.ts';
@@ -28,12 +28,10 @@ import type { Base } from './base.ts';
 const READY_WITHIN_MS = 10_000;
 /** So long an erasure waits for what is still on its way to the database. */
 const STORED_WITHIN_MS = 5000;
-/** A message that tells of a revocation may be lost, and nobody notice. */
-const REVOCATIONS_EVERY_MS = 10_000;
 
 /** What brings a process and the others of its deployment together. */
 async function join({ config, log, lifecycle, health, metrics, circuits }: Base, redisUrl: string) {
-  const redis = new RedisConnections(redisUrl, config.redisPrefix, log);
+  const redis = new RedisConnections(redisUrl, config.redisPrefix, log, undefined, metrics);
   lifecycle.started('redis', () => redis.close());
   const commands = redis.connect('commands');
   circuits.add('redis', () => redis.circuit);
@@ -47,13 +45,15 @@ async function join({ config, log, lifecycle, health, metrics, circuits }: Base,
   const emitter = createClusterEmitter({
     connections: redis,
     log,
-    onDropped: (count) => metrics.dropped.inc({ reason: 'emitter' }, count),
+    onDropped: (count) => metrics.dropped.count('emitter', count),
   });
   lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
+  emitter.onGap(() => metrics.gaps.inc());
   const sessionStore = createRedisSessionStore({
+    maxQueued: config.mqtt.limits.maxQueuedMessages,
     connections: redis,
     emitter,
-    onDropped: () => metrics.dropped.inc({ reason: 'queue_full' }),
+    onDropped: () => metrics.dropped.count('queue_full'),
     log,
   });
   lifecycle.started('session store', () => sessionStore.destroy());
@@ -69,7 +69,9 @@ export async function openClustered(base: Base, redisUrl: string) {
   const { config, log, lifecycle, queries } = base;
   const { redis, commands, liveness, emitter, sessionStore } = await join(base, redisUrl);
   const control = createControl(emitter);
-  keepRevocations(base, control, emitter);
+  control.onRevoke((revocation) => base.revocations.add(revocation));
+  const revocationReader = new RevocationReader(queries, base.revocations, log);
+  lifecycle.started('revocations', () => revocationReader.stop());
   const publisher = createPublisher(emitter, sessionStore);
   const connectionLog = await ConnectionWriter.start({ queries, liveness, log });
   lifecycle.started('connections', () => connectionLog.stop());
@@ -145,23 +147,4 @@ export async function openClustered(base: Base, redisUrl: string) {
       }),
     onGap: emitter.onGap.bind(emitter),
   };
-}
-
-/** Told by messages, and read again where one may have been lost. */
-function keepRevocations(
-  { lifecycle, log, queries, revocations }: Base,
-  control: ReturnType<typeof createControl>,
-  emitter: ReturnType<typeof createClusterEmitter>,
-): void {
-  control.onRevoke((revocation) => revocations.add(revocation));
-  const reload = () => {
-    loadRevocations(queries)
-      .then((known) => {
-        for (const revocation of known) revocations.add(revocation);
-      })
-      .catch((error: unknown) => log.warn({ err: error }, 'revocations could not be read again'));
-  };
-  emitter.onGap(reload);
-  const timer = setInterval(reload, REVOCATIONS_EVERY_MS);
-  lifecycle.started('revocations', () => clearInterval(timer));
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../telemetry/log.ts';
 import { describeRedis, parseRedisUrl, type RedisAddress, type RedisNode } from './address.ts';
 import { onReady, type RedisConnection, renew, untilReady } from './connection.ts';
 import { FailFastCluster } from './fail-fast-cluster.ts';
+import { type CommandTimes, measureCommands } from './measure-commands.ts';
 import { keepPulse } from './pulse.ts';
 import { SwitchWatch } from './switch-watch.ts';
 
@@ -40,17 +41,27 @@ const STATES: Record<string, CircuitState> = {
 export class RedisConnections {
   readonly description: string;
   private readonly open: RedisConnection[] = [];
+  /** How many of them are without a server just now. */
+  private lost = 0;
   private readonly address: RedisAddress;
   private readonly prefix: string;
   private readonly log: Logger;
   private readonly commandTimeoutMs: number;
+  private readonly times: CommandTimes | undefined;
   private readonly watch: SwitchWatch | undefined;
   /** Of a Redis Cluster: for where its nodes are. */
   private nodeMap: Cluster | undefined;
 
   /** `url`: see parseRedisUrl. `prefix`: of every key and channel, for deployments that share a server. */
-  constructor(url: string, prefix: string, log: Logger, commandTimeoutMs = COMMAND_TIMEOUT_MS) {
+  constructor(
+    url: string,
+    prefix: string,
+    log: Logger,
+    commandTimeoutMs = COMMAND_TIMEOUT_MS,
+    times?: CommandTimes,
+  ) {
     this.commandTimeoutMs = commandTimeoutMs;
+    this.times = times;
     const parsed = parseRedisUrl(url);
     if ('problems' in parsed) throw new Error(`REDIS_URL ${parsed.problems.join('; ')}`);
     this.address = parsed.address;
@@ -180,18 +191,24 @@ export class RedisConnections {
   }
 
   private keep<T extends RedisConnection>(connection: T, purpose: string): T {
-    // Without a listener it would end the process; one line when it is lost, not one for each try
+    // Without a listener it would end the process; one line when the first is lost, not one for each and each try
     let isUp = true;
     const lost = (error: Error, node?: string) => {
-      if (isUp) this.log.warn({ err: error, purpose, node }, 'Redis is away; trying again');
+      if (!isUp) return;
       isUp = false;
+      const level = this.lost++ === 0 ? 'warn' : 'debug';
+      this.log[level]({ err: error, purpose, node }, 'Redis is away; trying again');
+    };
+    const found = () => {
+      if (isUp) return;
+      isUp = true;
+      const level = --this.lost === 0 ? 'info' : 'debug';
+      this.log[level]({ purpose }, 'Redis is back');
     };
     connection.on('error', lost);
     connection.on('node error', lost);
-    onReady(connection, () => {
-      if (!isUp) this.log.info({ purpose }, 'Redis is back');
-      isUp = true;
-    });
+    onReady(connection, found);
+    if (this.times !== undefined) measureCommands(connection, purpose, this.times);
     if (connection instanceof Redis) keepPulse(connection);
     else connection.on('+node', keepPulse);
     this.open.push(connection);

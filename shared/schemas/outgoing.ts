@@ -161,6 +161,10 @@ export const problemSchema = named(
       status: Type.Integer({ minimum: 400, maximum: 599 }),
       code: errorCode,
       detail: Type.String(),
+      instance: Type.String({
+        format: 'uri',
+        description: 'this request, with its X-Request-Id, as it stands in the log',
+      }),
       errors: Type.Optional(
         Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
           description: 'every wrong field: a JSON Pointer into the body, or the name of a parameter',

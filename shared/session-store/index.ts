@@ -39,5 +39,7 @@ export type SessionStore = {
   cleanIncoming?(client: { id: string }): Promise<void>;
   removeSubscriptions(client: object, filters: string[]): Promise<void>;
   addSubscriptions(client: object, subscriptions: object[]): Promise<void>;
+  /** Forgets the last will that is kept for the case that this broker dies. */
+  delWill(client: { id: string }): Promise<unknown>;
   destroy(): Promise<void>;
 };

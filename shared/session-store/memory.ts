@@ -2,13 +2,14 @@ import persistence from 'aedes-persistence';
 import type { QueuedPacket, SessionStore, StoredSubscription } from './index.ts';
 import { MemoryIncoming } from './memory-incoming.ts';
 
-/** Messages that wait for one session: what a driver or a rider that was away for a day still wants to know. */
-const MAX_QUEUED = 1000;
-
 /**
- * aedes-persistence, for one process and gone with it, with a bound on every queue. `onDropped`: one was full.
+ * aedes-persistence, for one process and gone with it, with a bound on every queue. `maxQueued`: messages that wait for
+ * one session. `onDropped`: it has more.
  */
-export function createMemorySessionStore(onDropped: () => void = () => undefined): SessionStore {
+export function createMemorySessionStore(
+  maxQueued: number,
+  onDropped: () => void = () => undefined,
+): SessionStore {
   const store = (persistence as unknown as () => SessionStore)();
   const enqueue = store.outgoingEnqueue.bind(store);
   const enqueueCombi = store.outgoingEnqueueCombi.bind(store);
@@ -32,7 +33,7 @@ export function createMemorySessionStore(onDropped: () => void = () => undefined
   }
 
   async function hasRoom(id: string): Promise<boolean> {
-    if ((queued.get(id) ?? 0) < MAX_QUEUED) return true;
+    if ((queued.get(id) ?? 0) < maxQueued) return true;
     onDropped();
     // The oldest that was not sent: it has no id yet
     return (await takeOut({ id }, { messageId: undefined })) !== undefined;

@@ -19,7 +19,7 @@ export type RedisSessionStoreOptions = {
   /** A queue was full, and lost a message. */
   onDropped?: () => void;
   /** Messages that wait for one session. */
-  maxQueued?: number;
+  maxQueued: number;
   /** ms that a message waits for a session. */
   messageMaxAgeMs?: number;
   /** ms that a session waits for its client. */
@@ -31,8 +31,6 @@ export type RedisSessionStore = SessionStore & {
   loaded(timeoutMs: number): Promise<boolean>;
 };
 
-/** What a driver or a rider that was away for a day still wants to know. */
-const MAX_QUEUED = 1000;
 const MESSAGE_MAX_AGE_MS = 24 * 3_600_000;
 const SESSION_MAX_AGE_MS = 7 * 24 * 3_600_000;
 /** Connected sessions are noted, old ones ended, and what failed is tried again. */
@@ -74,7 +72,7 @@ class Store implements RedisSessionStore {
     // All keys of aedes-persistence-redis, and what a script touches with them, are on one node of a Redis Cluster; queues are on any
     this.connection = connections.connect('sessions', { keyPrefix: connections.key('', 'mqtt') });
     this.queueConnection = connections.connect('queues', { keyPrefix: connections.key('mqtt:') });
-    const limits = { maxQueued: options.maxQueued ?? MAX_QUEUED, messageMaxAgeMs };
+    const limits = { maxQueued: options.maxQueued, messageMaxAgeMs };
     this.queues = new RedisQueues(this.queueConnection, limits, onDropped);
     this.retained = new RedisRetained(this.connection, log);
     this.wills = new RedisWills(this.connection, log);

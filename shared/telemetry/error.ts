@@ -15,19 +15,27 @@ const SHOWN = [
   'routine',
 ] as const;
 
+export type DescribedError = { type: string; message: string } & Record<string, unknown>;
+
 /** How many causes behind causes are looked at: more is a circle. */
 const MAX_CAUSES = 5;
 
-/** pino's serializer for `err`. */
-export function describeError(error: unknown, depth = 0): unknown {
+/** PostgreSQL's errors, appendix A: 22 data exception. These have the value at fault in their message. */
+const isOfData = ({ code }: Record<string, unknown>) => typeof code === 'string' && /^22...$/.test(code);
+
+const withoutQuoted = (text: string) => text.replace(/"[^"]*"/g, '"…"');
+
+/** As it stands in the log, wherever it was logged. */
+export function describeError(error: unknown, depth = 0): DescribedError {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   const fields = error as unknown as Record<string, unknown>;
   const shown = SHOWN.filter((name) => ['string', 'number'].includes(typeof fields[name]));
   const { cause } = error;
+  const text = (given: string) => (isOfData(fields) ? withoutQuoted(given) : given);
   return {
     type: error.name === 'Error' ? error.constructor.name : error.name,
-    message: error.message,
-    stack: error.stack,
+    message: text(error.message),
+    ...(error.stack === undefined ? {} : { stack: text(error.stack) }),
     ...Object.fromEntries(shown.map((name) => [name, fields[name]])),
     ...(cause === undefined || depth >= MAX_CAUSES ? {} : { cause: describeError(cause, depth + 1) }),
   };

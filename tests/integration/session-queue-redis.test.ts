@@ -6,7 +6,13 @@ import { describeSessionQueues } from '../support/session-queues.ts';
 describeSessionQueues(async (onDropped) => {
   const cluster = new TestCluster();
   const { connections, emitter } = await cluster.node();
-  const store = createRedisSessionStore({ connections, emitter, log: createLogger('silent'), onDropped });
+  const store = createRedisSessionStore({
+    maxQueued: 1000,
+    connections,
+    emitter,
+    log: createLogger('silent'),
+    onDropped,
+  });
   if (!(await store.loaded(5000))) throw new Error('not loaded');
   return {
     store,

@@ -67,7 +67,7 @@ function work(trips: { transition(request: TransitionRequest): Promise<unknown> 
     new TransitionWorker({
       redis,
       trips: trips as TripStore,
-      publisher: createPublisher(emitter, createMemorySessionStore()),
+      publisher: createPublisher(emitter, createMemorySessionStore(1000)),
       emitter,
       deadLetters: createDeadLetters(commands, redis.key('dead-letters'), silent),
       metrics: createMetrics(),

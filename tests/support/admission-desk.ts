@@ -78,8 +78,11 @@ export function openAdmissionDesk(): AdmissionDesk {
     backlog: (driverId, payload) =>
       answered<BacklogResult>(driverId, (done) => admission.backlog(driverId, payload, NOW, done)),
     async verdicts() {
-      const { values } = await metrics.positions.get();
-      return Object.fromEntries(values.map(({ labels, value }) => [labels.verdict, value]));
+      const { values } = (await metrics.registry.getSingleMetric('fleetcast_positions_total')?.get()) ?? {
+        values: [],
+      };
+      const counted = values.filter(({ value }) => value > 0);
+      return Object.fromEntries(counted.map(({ labels, value }) => [labels.verdict, value]));
     },
   };
   return desk;

@@ -23,6 +23,7 @@ export async function storeNode(
   const node = (await cluster.node({}, { waits })) as StoreNode;
   node.queuesFull = 0;
   node.store = createRedisSessionStore({
+    maxQueued: 1000,
     connections: node.connections,
     emitter: node.emitter,
     log: createLogger('silent'),

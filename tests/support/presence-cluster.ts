@@ -6,6 +6,7 @@ import { Presence, type StoredPresence } from '../../shared/presence/presence.ts
 import { untilReady } from '../../shared/redis/connection.ts';
 import type { DriverStatus } from '../../shared/schemas/driver-status.ts';
 import { createMemorySessionStore } from '../../shared/session-store/memory.ts';
+import type { LogLevel } from '../../shared/telemetry/levels.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';
 import { newPrefix, testRedis } from './redis.ts';
 
@@ -45,7 +46,7 @@ export class PresenceCluster {
   /** What stands in the database before the first start. */
   before: StoredPresence[] = [];
   private readonly emitter = createMemoryEmitter();
-  private readonly store = createMemorySessionStore();
+  private readonly store = createMemorySessionStore(1000);
   private readonly ends: (() => Promise<void> | void)[] = [];
 
   constructor() {
@@ -63,7 +64,7 @@ export class PresenceCluster {
     return {
       publisher: createPublisher(this.emitter, this.store),
       save: (driverId: string, status: DriverStatus, at: number) => this.stored.save(driverId, status, at),
-      log: createLogger(process.env.TEST_LOG ?? 'silent'),
+      log: createLogger((process.env.TEST_LOG as LogLevel | undefined) ?? 'silent'),
     };
   }
 

@@ -4,7 +4,7 @@ import { until } from '../support/cluster.ts';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.ts';
 import { follow, isStatusEvent, type LiveStream } from '../support/live-events.ts';
 import { connectClient, type Received, type TestClient } from '../support/mqtt-client.ts';
-import { type Platform, token } from '../support/platform.ts';
+import { type Platform, request, token } from '../support/platform.ts';
 import { PlatformCluster } from '../support/platform-cluster.ts';
 import { isStatusOf, marked, type StatusMessage, takeUp, tripDesk } from '../support/trips.ts';
 
@@ -117,4 +117,36 @@ test('whoever follows a trip is sent every change of it that was lost, once and 
   expect(again.sessionPresent).toBe(true);
   await marked(again);
   expect(messagesOf(again.received, trip.id)).toEqual([]);
+});
+
+test('while Redis is away, who is revoked at one process is out at all, also who is just logging in', async () => {
+  const trip = await tripDesk(cluster.api).book({ riderId: 'dan' });
+  const bearer = await token('RIDER', 'dan');
+  const rider = kept(await connectClient(broker.urls.mqtt, bearer));
+  const driver = kept(await connectClient(broker.urls.mqtt, await token('DRIVER', 'eve')));
+  const gone = [rider, driver].map(
+    ({ client }) => new Promise<void>((resolve) => client.once('close', () => resolve())),
+  );
+  const stream = await follow(api, bearer, trip.id);
+  streams.push(stream);
+  await stream.next(isStatusEvent('PENDING'));
+  const until = Date.now() + 60_000;
+  const revoke = async (at: Platform, sub: string) =>
+    request(at, await token('SERVICE', 'security'), 'POST', '/v1/revocations', { sub, until });
+
+  proxy.hang();
+  // A driver's login waits for Redis, which counts its connections
+  const late = connectClient(broker.urls.mqtt, await token('DRIVER', 'eve')).then(
+    ({ client }) =>
+      new Promise<void>((resolve) => (client.connected ? client.once('close', () => resolve()) : resolve())),
+    () => undefined,
+  );
+  // One whose messages get to nobody, and one whose messages do not get through
+  expect((await revoke(api, 'eve')).status).toBe(201);
+  expect((await revoke(cluster.api, 'dan')).status).toBe(201);
+  await Promise.all([...gone, stream.ended, late]);
+  for (const at of [api, cluster.api])
+    expect((await request(at, bearer, 'GET', '/v1/trips')).status).toBe(401);
+  await expect(connectClient(broker.urls.mqtt, bearer)).rejects.toMatchObject({ code: 4 });
+  await proxy.restore();
 });

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import jwt from 'jsonwebtoken';
 import { connect } from 'mqtt';
 import { connectClient, type TestClient, watch } from '../support/mqtt-client.ts';
-import { type Platform, request, token } from '../support/platform.ts';
+import { type Platform, request, TEST_SECRET, token } from '../support/platform.ts';
 import { PlatformCluster } from '../support/platform-cluster.ts';
 import { eventually } from '../support/redis.ts';
 import { dropoff, pickup, type StatusMessage, type TripBody } from '../support/trips.ts';
@@ -51,6 +52,11 @@ async function book(riderId: string, driverId?: string): Promise<TripBody> {
 
 const closed = ({ client: own }: TestClient) =>
   new Promise<void>((resolve) => (own.connected ? own.once('close', () => resolve()) : resolve()));
+
+const isStatus = (status: string) => (message: { payload: unknown }) =>
+  (message.payload as { status?: string }).status === status;
+const isOnline = isStatus('ONLINE');
+const isBusy = isStatus('BUSY');
 
 const isCode =
   (code: string) =>
@@ -182,6 +188,26 @@ test('a revoked token is refused by every broker, and what is open with it is cl
     `/v1/drivers/${sub}/location`,
   );
   expect(answer.status).toBe(401);
+});
+
+test('a driver whose token has ended is closed, and its will is told at another broker', async () => {
+  const sub = newId('driver');
+  const topic = `drivers/${sub}/status`;
+  const operator = await client(broker(1), 'OPERATOR', newId('operator'));
+  await operator.client.subscribeAsync(topic, { qos: 1 });
+  const bearer = jwt.sign({ sub, role: 'DRIVER', exp: Date.now() / 1000 + 3 }, TEST_SECRET);
+  const driver = await connectClient(broker(0).urls.mqtt, bearer, {
+    clientId: 'phone',
+    clean: false,
+    // Not OFFLINE, which it is soon after without any will
+    will: { topic, payload: Buffer.from('{"status":"ONLINE"}'), qos: 1, retain: false },
+  });
+  clients.push(driver);
+  const gone = closed(driver);
+  await driver.client.publishAsync(topic, '{"status":"BUSY"}', { qos: 1 });
+  await gone;
+  await operator.next(isOnline);
+  expect(operator.received.findIndex(isOnline)).toBeGreaterThan(operator.received.findIndex(isBusy));
 });
 
 test('requests of one address are counted over all processes', async () => {

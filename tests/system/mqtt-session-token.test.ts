@@ -101,10 +101,50 @@ describe('a session', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(last);
   });
 
-  test.concurrent('may get a shorter token, and ends with that', async () => {
-    const raw = await login(await token('DRIVER', 'driver-3'));
-    await renew(raw, endingAt('driver-3', Date.now() + 600));
+  test.concurrent.each(['QoS 0', 'QoS 1', 'QoS 2', 'WebSocket'])(
+    'outlives its first token, and ends with the second: %s',
+    async (way) => {
+      const sub = `renewed-${way.replace(' ', '')}`;
+      const first = Date.now() + LOGIN_MS;
+      const last = first + 1000;
+      const driver = await fleet.client('DRIVER', sub, {
+        url: way === 'WebSocket' ? fleet.platform.urls.ws : fleet.platform.urls.mqtt,
+        password: endingAt(sub, first),
+      });
+      const closed = new Promise<void>((resolve) => driver.client.once('close', () => resolve()));
+      await driver.client.subscribeAsync(`drivers/${sub}/errors`, { qos: 1 });
+      const qos = way === 'QoS 0' ? 0 : way === 'QoS 2' ? 2 : 1;
+      await driver.client.publishAsync('session/token', endingAt(sub, last), { qos });
+      await closed;
+      expect(Date.now()).toBeGreaterThanOrEqual(last);
+      expect(driver.received).toEqual([]);
+    },
+  );
+
+  test.concurrent('is not cut short by a token that ends before the one that it has', async () => {
+    const last = Date.now() + LOGIN_MS + 1500;
+    const raw = await login(endingAt('driver-3', last));
+    await watchErrors(raw, 'driver-3');
+    await renew(raw, endingAt('driver-3', last - 1500));
+    // The same again is no older one
+    await renew(raw, endingAt('driver-3', last));
+    expect(await refusals(raw)).toMatchObject([{ code: 'FORBIDDEN', topic: 'session/token' }]);
     await raw.closed;
+    expect(Date.now()).toBeGreaterThanOrEqual(last);
+  });
+
+  test.concurrent('that is kept and ends with its token leaves its will, too', async () => {
+    const will = { topic: 'drivers/expiring-2/status', payload: json({ status: 'OFFLINE' }) };
+    const raw = await login(endingAt('expiring-2', Date.now() + LOGIN_MS), {
+      will,
+      clean: false,
+      clientId: 'phone',
+    });
+    await watchErrors(raw, 'expiring-2');
+    await operator.next(({ topic }) => topic === 'drivers/expiring-2/status', LOGIN_MS + MARGIN_MS);
+    const back = await fleet.returning('DRIVER', 'expiring-2', 'phone');
+    expect(back.sessionPresent).toBe(true);
+    expect(back.received).toEqual([]);
   });
 
   test.concurrent('is not kept by a fresh token that is refused', async () => {
@@ -135,6 +175,7 @@ describe('a fresh token', () => {
       () => jwt.sign({ sub: 'driver-5', role: 'DRIVER' }, 'x'.repeat(40), { expiresIn: 60 }),
     ],
     ['that is 60 kB', () => 'x'.repeat(60_000)],
+    ['that ends before the one of the session', () => token('DRIVER', 'driver-5', { ttlSeconds: 1800 })],
   ];
 
   test.each(bad)('%s is FORBIDDEN, and changes nothing', async (_name, make) => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { errorOf, type Fleet, json, position, startFleet } from '../support/fleet.ts';
 import type { TestClient } from '../support/mqtt-client.ts';
-import { token } from '../support/platform.ts';
+import { request, token } from '../support/platform.ts';
 import { encode, loginTcp, type RawConnection, TYPE } from '../support/raw-mqtt.ts';
 
 let fleet: Fleet;
@@ -158,5 +158,44 @@ describe('a will', () => {
     await expect(loginTcp(fleet.platform.ports.mqtt, { token: 'bad', will })).rejects.toThrow('CONNACK 4');
     await mark('nobody-1');
     expect(told('nobody-1')).toEqual(['BUSY']);
+  });
+});
+
+describe('a session that ends because its token is revoked', () => {
+  const revoke = async (sub: string) => {
+    const { status } = await request(
+      fleet.platform,
+      await token('SERVICE', 'security'),
+      'POST',
+      '/v1/revocations',
+      { sub, until: Date.now() + 60_000 },
+    );
+    expect(status).toBe(201);
+  };
+
+  test('leaves the will to be OFFLINE: that is true now', async () => {
+    const raw = await login('dismissed-1', { topic: statusOf('dismissed-1'), payload: OFFLINE });
+    await say(raw, 'dismissed-1', 'ONLINE');
+    await revoke('dismissed-1');
+    await raw.closed;
+    await operator.next(() => told('dismissed-1').at(-1) === 'OFFLINE');
+    expect(told('dismissed-1')).toEqual(['ONLINE', 'OFFLINE']);
+  });
+
+  test.each<[string, 'DRIVER' | 'SERVICE', string, object]>([
+    ['to be ONLINE', 'DRIVER', 'status', { status: 'ONLINE' }],
+    ['to be somewhere', 'DRIVER', 'location', position()],
+    ['that another driver is OFFLINE', 'SERVICE', 'status', { status: 'OFFLINE' }],
+  ])('leaves no will %s: nothing is done with its token any more', async (name, role, topic, will) => {
+    const sub = `dismissed-${name.replace(/\W/g, '')}`;
+    const raw = await loginTcp(fleet.platform.ports.mqtt, {
+      token: await token(role, sub),
+      will: { topic: `drivers/${role === 'SERVICE' ? 'victim-2' : sub}/${topic}`, payload: json(will) },
+    });
+    await revoke(sub);
+    await raw.closed;
+    await mark(`after-${sub}`);
+    const drivers = new Set(operator.received.map(({ topic: at }) => at.split('/')[1]));
+    expect([drivers.has(sub), drivers.has('victim-2')]).toEqual([false, false]);
   });
 });

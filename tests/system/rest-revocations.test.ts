@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
+import { Client } from 'pg';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { follow, isStatusEvent } from '../support/live-events.ts';
 import { connectClient, type TestClient } from '../support/mqtt-client.ts';
@@ -131,6 +132,24 @@ describe('of two revocations', () => {
     await expect(connectClient(platform.urls.mqtt, bearer)).rejects.toMatchObject({ code: 4 });
     expect((await readOwn('twice-2', signed('twice-2', undefined))).status).toBe(200);
   });
+});
+
+test('there are no more than 100,000 at a time; one that is known can be extended, and those that have ended count for nothing', async () => {
+  const client = new Client({ connectionString: database.url });
+  await client.connect();
+  const fill = (name: string, until: string) =>
+    client.query(
+      `insert into revocations (kind, value, until)
+       select 'jti', '${name}-' || n, now() + interval '${until}' from generate_series(1, 100000) as n`,
+    );
+  await fill('past', '-1 hour');
+  expect((await revoke({ jti: 'many-1', until: inAnHour() })).status).toBe(201);
+  await fill('future', '1 hour');
+  expectProblem(await revoke({ jti: 'many-2', until: inAnHour() }), 503, 'OVERLOADED');
+  expect((await readOwn('many', signed('many', 'many-2'))).status).toBe(200);
+  expect((await revoke({ jti: 'many-1', until: inAnHour() })).status).toBe(201);
+  await client.query(`delete from revocations where value ~ '^(past|future)-'`);
+  await client.end();
 });
 
 test.each([

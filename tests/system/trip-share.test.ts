@@ -209,3 +209,35 @@ test('a link whose time runs out while it is used ends with its time', async () 
   expect(at).toBeLessThan(exp * 1000 + 20_000);
   await guest.end();
 });
+
+test('a guest that goes on with a link to other trips follows those from then on, and no more', async () => {
+  const [one, other] = [await desk.bookIn('EN_ROUTE', people()), await desk.bookIn('EN_ROUTE', people())];
+  // Each ends later than the one before
+  let exp = Math.floor(Date.now() / 1000) + 3600;
+  const link = (trips: string[]) =>
+    jwt.sign({ sub: 'guest-9', role: 'VIEWER', trips, exp: ++exp }, TEST_SECRET);
+  const guest = await guestOf(link([one.id, other.id]));
+  const goOnWith = async (trips: string[]) =>
+    guest.client.publishAsync('session/token', link(trips), { qos: 1 });
+  await guest.client.subscribeAsync([`trips/${one.id}/#`, `trips/${other.id}/#`], { qos: 1 });
+  for (const { id } of [one, other]) await guest.next(isStatusOf(id, 'EN_ROUTE'));
+  await goOnWith([other.id]);
+  await drive(one.driverId ?? '');
+  await desk.move(one.id, 'ARRIVED');
+  await desk.move(other.id, 'ARRIVED');
+  await guest.next(isStatusOf(other.id, 'ARRIVED'));
+  expect(await subackOf(guest, `trips/${one.id}/status`)).toEqual([REFUSED]);
+  // What it has lost does not come back by itself, but can be asked for
+  await goOnWith([one.id]);
+  await desk.move(one.id, 'IN_PROGRESS');
+  expect(await subackOf(guest, [`trips/${other.id}/status`, `trips/${one.id}/status`])).toEqual([REFUSED, 1]);
+  expect(await guest.next(isStatusOf(one.id, 'IN_PROGRESS'))).toMatchObject({ retain: true });
+  await desk.move(other.id, 'IN_PROGRESS');
+  await desk.move(one.id, 'COMPLETED');
+  await guest.next(isStatusOf(one.id, 'COMPLETED'));
+  const told = (id: string) => statusesOf(guest, id).map(({ status }) => status);
+  expect(told(one.id)).toEqual(['EN_ROUTE', 'IN_PROGRESS', 'COMPLETED']);
+  expect(told(other.id)).toEqual(['EN_ROUTE', 'ARRIVED']);
+  expect(locationsOf(guest, one.id)).toEqual([]);
+  await guest.end();
+});

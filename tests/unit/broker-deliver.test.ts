@@ -1,17 +1,19 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { AedesPublishPacket, Client } from 'aedes';
 import { createDeliverHandler } from '../../broker/deliver.ts';
-import { limits } from '../../broker/limits.ts';
 import { newSession, type SessionClient } from '../../broker/session.ts';
 import { WITHHELD } from '../../broker/session-queue.ts';
 import { WAITED } from '../../broker/take-up.ts';
+import { createTripDeliveries } from '../../broker/trip-deliveries.ts';
 import { TripWatch } from '../../broker/trip-watch.ts';
 import type { Identity } from '../../shared/auth/identity.ts';
+import { readConfig } from '../../shared/config.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 
 const metrics = createMetrics();
 const watch = new TripWatch({ find: async () => [], afterRestart: () => false });
-const forward = createDeliverHandler(watch, metrics);
+const { limits } = readConfig({}).mqtt;
+const forward = createDeliverHandler(createTripDeliveries(watch), limits, metrics);
 
 const operator: Identity = {
   sub: 'operator-1',
@@ -109,7 +111,7 @@ describe('the statuses of a trip that is followed', () => {
       messages: [change(2)],
     };
     trips = new TripWatch({ find: async () => [state], afterRestart: () => false });
-    deliver = createDeliverHandler(trips, metrics);
+    deliver = createDeliverHandler(createTripDeliveries(trips), limits, metrics);
     const ann: Identity = { ...operator, sub: 'ann', role: 'RIDER' };
     reader = client({ filters: { [`trips/${tripId}/status`]: 1 }, identity: ann })
       .client as unknown as SessionClient;

@@ -2,9 +2,10 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Client, Subscription } from 'aedes';
 import { newSession, type SessionClient } from '../../broker/session.ts';
 import { createSnapshots } from '../../broker/snapshot.ts';
-import { createSubscribeHandler } from '../../broker/subscribe.ts';
+import { createSubscribeHandler, createTripSubscriptions } from '../../broker/subscribe.ts';
 import { TripWatch } from '../../broker/trip-watch.ts';
 import type { Identity } from '../../shared/auth/identity.ts';
+import { readConfig } from '../../shared/config.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';
 import type { TripStatusMessage } from '../../shared/trips/trip.ts';
 
@@ -37,7 +38,11 @@ beforeEach(() => {
     messages: [message(2)],
   };
   watch = new TripWatch({ find: async () => [state], afterRestart: () => false });
-  grant = createSubscribeHandler(watch, log);
+  grant = createSubscribeHandler(
+    { subscribe: createTripSubscriptions(watch) },
+    readConfig({}).mqtt.limits,
+    log,
+  );
   snapshots = createSnapshots(watch, () => undefined, log);
   versions = [];
   const identity: Identity = { sub: 'ann', role: 'RIDER', expiresAt: Number.MAX_SAFE_INTEGER, trips: [] };

@@ -16,7 +16,7 @@ let sent: number[];
 let client: SessionClient;
 
 beforeEach(() => {
-  store = createMemorySessionStore(() => undefined);
+  store = createMemorySessionStore(1000);
   sent = [];
   const made = {
     id: 'ann/phone',

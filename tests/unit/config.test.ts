@@ -31,7 +31,7 @@ describe('the configuration', () => {
         publicMqttWsUrl: 'ws://127.0.0.1:8083/mqtt',
       },
       admission: { locationMinIntervalMs: 5000, backlogMaxPerMinute: 6000, historyRetentionDays: 7 },
-      metricsPort: 9096,
+      metrics: { host: '127.0.0.1', port: 9096, token: undefined },
       dataDir: './data',
       databaseUrl: undefined,
       redisUrl: undefined,
@@ -86,6 +86,9 @@ describe('the configuration', () => {
 });
 
 const ports = ['MQTT_PORT', 'MQTT_WS_PORT', 'MQTTS_PORT', 'MQTT_WSS_PORT', 'API_PORT', 'METRICS_PORT'];
+const limits = Object.keys(variables.properties).filter((name) =>
+  /^MQTT_(MAX|MIN|WS_MAX|.*_MS$|.*_BYTES$)/.test(name),
+);
 const notNumbers = [
   '-1',
   '1.5',
@@ -116,6 +119,7 @@ const bad: [string, string[]][] = [
   ['BACKLOG_MAX_PER_MINUTE', [...notNumbers, '0']],
   ['MAX_CONNECTIONS_PER_DRIVER', [...notNumbers, '0']],
   ['API_RATE_LIMIT_PER_MINUTE', notNumbers],
+  ...limits.map((name): [string, string[]] => [name, [...notNumbers, '0', '2147483648']]),
   [
     'CORS_ORIGINS',
     ['*', 'null', 'fleet.example', 'https://a.example/path', 'https://a.example https://b.example', ','],
@@ -210,6 +214,16 @@ describe('rules between variables', () => {
       'TLS_CERT_FILE is required by MQTTS_PORT and MQTT_WSS_PORT',
       'TLS_KEY_FILE is required by MQTTS_PORT and MQTT_WSS_PORT',
     ]);
+  });
+
+  test.each([
+    ['MQTT_MIN_KEEPALIVE_SECONDS', '60', 'MQTT_MAX_KEEPALIVE_SECONDS', '59'],
+    ['MQTT_SLOW_READER_BYTES', '2000', 'MQTT_FROZEN_READER_BYTES', '1999'],
+  ])('%s=%s is not over %s=%s', (lower, least, upper, most) => {
+    expect(problemsOf({ [lower]: least, [upper]: most })).toEqual([
+      `${lower} must not be greater than ${upper}, but is ${least} to ${most}`,
+    ]);
+    expect(problemsOf({ [lower]: most, [upper]: least })).toEqual([]);
   });
 
   test('no two listeners share a port, unless any will do', () => {

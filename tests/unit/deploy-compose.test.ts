@@ -54,7 +54,7 @@ describe('docker-compose.yml', () => {
     expect(problems({ services: { api: { ...compose.services.api, depends_on } } })).not.toEqual([]);
   });
 
-  test('has database, Redis, migration, two brokers, ingest, api, Prometheus and Grafana', () => {
+  test('has database, Redis, migration, two brokers, ingest, api, Prometheus, Grafana, and Alertmanager where it is wanted', () => {
     expect(processes.map(([, { environment }]) => environment?.ROLE)).toEqual([
       'broker',
       'broker',
@@ -68,7 +68,10 @@ describe('docker-compose.yml', () => {
       ...processes.map(([name]) => name),
       'prometheus',
       'grafana',
+      'alertmanager',
     ]);
+    // Whom it tells has to be said first
+    expect(compose.services.alertmanager?.profiles).toEqual(['alerting']);
   });
 
   test('runs images with a fixed tag: those that the tests run on, and our own by its version', () => {
@@ -195,13 +198,18 @@ describe('docker-compose.yml', () => {
 
 type Scrape = {
   job_name: string;
+  authorization?: { credentials_file: string };
   metrics_path?: string;
   dns_sd_configs?: { names: string[]; port: number }[];
   static_configs?: { targets: string[] }[];
 };
 
 describe('Prometheus', () => {
-  const { scrape_configs } = parse(read('deploy/prometheus/prometheus.yml')) as { scrape_configs: Scrape[] };
+  const { scrape_configs, alerting, rule_files } = parse(read('deploy/prometheus/prometheus.yml')) as {
+    scrape_configs: Scrape[];
+    alerting: { alertmanagers: { dns_sd_configs: { names: string[]; port: number }[] }[] };
+    rule_files: string[];
+  };
 
   test('asks every process on its metrics port, by role', () => {
     const asked = scrape_configs.flatMap(({ job_name, dns_sd_configs = [] }) =>
@@ -210,12 +218,41 @@ describe('Prometheus', () => {
     expect(asked).toEqual(
       processes.map(([name, service]) => ({
         name,
-        port: configOf(service).metricsPort,
+        port: configOf(service).metrics.port,
         job: `fleetcast-${service.environment?.ROLE}`,
       })),
     );
     // The default, /metrics
     expect(scrape_configs.filter(({ metrics_path }) => metrics_path !== undefined)).toEqual([]);
+  });
+
+  test('shows the token that the processes want', () => {
+    const [token] = new Set(processes.map(([, service]) => configOf(service).metrics.token));
+    const asking = scrape_configs.filter(({ dns_sd_configs }) => dns_sd_configs !== undefined);
+    const { configs = [] } = compose.services.prometheus ?? {};
+    for (const { authorization } of asking)
+      expect(configs).toContainEqual({
+        source: 'metrics-token',
+        target: `/etc/prometheus/${authorization?.credentials_file}`,
+      });
+    expect(token).toMatch(/^.{16,}$/);
+    expect(compose.configs['metrics-token']?.content).toBe(token);
+    const own = readCompose({ JWT_SECRET: 'a-secret', METRICS_TOKEN: 'a-token-of-our-own' });
+    expect(own.configs['metrics-token']?.content).toBe('a-token-of-our-own');
+    expect(configOf(own.services.ingest as ComposeService).metrics.token).toBe('a-token-of-our-own');
+  });
+
+  test('tells Alertmanager, and reads the rules that are mounted', () => {
+    const [manager] = alerting.alertmanagers.flatMap(({ dns_sd_configs }) => dns_sd_configs);
+    expect(manager).toMatchObject({ names: ['alertmanager'], port: 9093 });
+    expect(compose.services.alertmanager?.networks).toEqual(compose.services.prometheus?.networks);
+    expect(rule_files).toEqual(['rules/*.yml']);
+    expect(compose.services.prometheus?.volumes).toContain(
+      './deploy/prometheus/rules:/etc/prometheus/rules:ro',
+    );
+    const [config] = compose.services.alertmanager?.command ?? [];
+    expect(config).toBe('--config.file=/etc/alertmanager/alertmanager.yml');
+    expect(compose.services.alertmanager?.volumes).toContain('./deploy/alertmanager:/etc/alertmanager:ro');
   });
 
   test('can reach whom it asks, and reads the file that is mounted', () => {

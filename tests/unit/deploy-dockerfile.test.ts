@@ -66,9 +66,9 @@ describe('deploy/Dockerfile', () => {
     const { NODE_ENV, ...environment } = environmentOf(image);
     expectVariables(Object.keys(environment));
     expect(NODE_ENV).toBe('production');
-    const { host, mqtt, api, metricsPort } = readConfig(environment);
+    const { host, mqtt, api, metrics } = readConfig(environment);
     expect(host).toBe('0.0.0.0');
-    expect(wordsOf(image, 'EXPOSE')).toEqual([[mqtt.port, mqtt.wsPort, api.port, metricsPort].map(String)]);
+    expect(wordsOf(image, 'EXPOSE')).toEqual([[mqtt.port, mqtt.wsPort, api.port, metrics.port].map(String)]);
   });
 
   test('starts the process, and asks it whether it is alive', async () => {

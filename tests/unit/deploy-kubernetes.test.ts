@@ -90,6 +90,7 @@ describe('every process', () => {
       const config = configOf(deployment);
       expect(config).toMatchObject({ databaseUrl: secret.DATABASE_URL, redisUrl: secret.REDIS_URL });
       expect(config.jwt.secret).toBe(secret.JWT_SECRET);
+      expect(config.metrics.token).toBe(secret.METRICS_TOKEN);
       expect(config.api.publicUrl).toMatch(/^https:/);
       expect(new URL(config.api.publicMqttWsUrl)).toMatchObject({ protocol: 'wss:', pathname: '/mqtt' });
     }
@@ -107,7 +108,7 @@ describe('every process', () => {
   });
 
   test('does not start on the secrets of the example', () => {
-    expect(Object.values(readEnv('secret.env.example'))).toEqual(['', '', '']);
+    expect(Object.values(readEnv('secret.env.example'))).toEqual(['', '', '', '']);
     for (const deployment of deployments)
       expect(() => readConfig(environmentOf(containerOf(deployment), {}))).toThrow(
         /^JWT_SECRET, JWT_PUBLIC_KEY_FILE or JWT_JWKS_URL is required in clustered mode\nDATABASE_URL is required .*\nREDIS_URL is/,
@@ -129,7 +130,7 @@ describe('every process', () => {
       expect(livenessProbe?.httpGet.path).toBe('/health/live');
       expect(readinessProbe?.httpGet.path).toBe('/health/ready');
       const annotations = deployment.spec.template.metadata.annotations ?? {};
-      expect(annotations['prometheus.io/port']).toBe(String(configOf(deployment).metricsPort));
+      expect(annotations['prometheus.io/port']).toBe(String(configOf(deployment).metrics.port));
     }
   });
 

@@ -2,8 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import type { AedesPublishPacket } from 'aedes';
 import { createDeliverHandler } from '../../broker/deliver.ts';
 import { newSession, type SessionClient } from '../../broker/session.ts';
+import { createTripDeliveries } from '../../broker/trip-deliveries.ts';
 import { TripWatch } from '../../broker/trip-watch.ts';
 import type { Identity, Role } from '../../shared/auth/identity.ts';
+import { readConfig } from '../../shared/config.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { authorizeFilter, matchTopic } from '../../shared/topics.ts';
 
@@ -100,7 +102,8 @@ describe('filters of OwnTracks', () => {
 
 describe('a message on a topic of OwnTracks, wherever it may come from,', () => {
   const deliver = createDeliverHandler(
-    new TripWatch({ find: () => Promise.resolve([]), afterRestart: () => false }),
+    createTripDeliveries(new TripWatch({ find: () => Promise.resolve([]), afterRestart: () => false })),
+    readConfig({}).mqtt.limits,
     createMetrics(),
   );
   const reaches = (role: Role, topic: string, qos: 0 | 1 | 2, retain: boolean): boolean => {

@@ -7,9 +7,17 @@ import { readConfig } from '../../shared/config.ts';
 
 const text = readFileSync(fileURLToPath(new URL('../../.env.example', import.meta.url)), 'utf8');
 const lines = text.split('\n');
+
+/** All lines of it. */
+function commentAbove(line: number): string {
+  let first = line;
+  while (lines[first - 1]?.startsWith('#')) first--;
+  return lines.slice(first, line).join('\n');
+}
+
 const assignments = lines.flatMap((line, index) => {
   const [, name = '', value = ''] = /^([A-Z_]+)=(.*)$/.exec(line) ?? [];
-  return name === '' ? [] : [{ name, value, comment: lines[index - 1] ?? '' }];
+  return name === '' ? [] : [{ name, value, comment: commentAbove(index) }];
 });
 
 /** It follows from the machine. */
@@ -31,7 +39,7 @@ describe('.env.example', () => {
     expect(assignments.map(({ name, value }) => [name, value])).toEqual(expected);
   });
 
-  test('says of every variable what it is, in the line above', () => {
+  test('says of every variable what it is, in the lines above', () => {
     expect(assignments.filter(({ comment }) => !/^# \S.{9,}/.test(comment)).map(({ name }) => name)).toEqual(
       [],
     );
@@ -43,6 +51,9 @@ describe('.env.example', () => {
       [/_DAYS$/, /days/i],
       [/_PER_MINUTE$/, /a minute/i],
       [/_M$/, /metres/i],
+      [/_SECONDS$/, /seconds/i],
+      [/_BYTES$/, /bytes/i],
+      [/_LENGTH$/, /characters/i],
     ];
     for (const { name, comment } of assignments)
       for (const [ending, unit] of units) if (ending.test(name)) expect(`${name}: ${comment}`).toMatch(unit);

@@ -12,6 +12,8 @@ export type ComposeService = {
   ports?: string[];
   volumes?: string[];
   networks: string[];
+  profiles?: string[];
+  configs?: { source: string; target: string }[];
   depends_on?: Record<string, { condition: string }>;
   healthcheck?: Healthcheck;
   stop_grace_period?: string;
@@ -22,6 +24,7 @@ export type Compose = {
   services: Record<string, ComposeService>;
   volumes: Record<string, unknown>;
   networks: Record<string, unknown>;
+  configs: Record<string, { content: string }>;
 };
 
 const VARIABLE = /\$\{(?<name>[A-Z_]+)(?<kind>:-|:\?)?(?<rest>[^}]*)\}/g;

@@ -6,6 +6,7 @@ export const secret = {
   DATABASE_URL: 'postgresql://fleet:secret@postgres.example.org:5432/fleet',
   REDIS_URL: 'rediss://:secret@redis.example.org:6379',
   JWT_SECRET: 'secret',
+  METRICS_TOKEN: 'a-token-for-prometheus',
 };
 export const resources = readResources();
 export const manifests = resources.map(({ manifest }) => manifest);
@@ -19,9 +20,9 @@ export const configOf = (manifest: Manifest): Config =>
 export const deploymentOf = (role: string) => deployments.find((one) => roleOf(one) === role) as Manifest;
 
 /** The ports that a process listens on, by the names that the manifests give them. */
-export const listened = ({ role, mqtt, api, metricsPort }: Config): Record<string, number> => ({
+export const listened = ({ role, mqtt, api, metrics }: Config): Record<string, number> => ({
   ...(role === 'broker' ? { mqtt: mqtt.port, 'mqtt-ws': mqtt.wsPort } : {}),
   ...(role === 'api' ? { api: api.port } : {}),
-  metrics: metricsPort,
+  metrics: metrics.port,
 });
 export const portNames = (manifest: Manifest) => Object.keys(listened(configOf(manifest)));
