@@ -83,6 +83,16 @@ test('a driver has three connections over all brokers, and the place of one that
   );
 });
 
+test('a driver has three connections, no more and no fewer, also when a dozen come to both brokers at once', async () => {
+  const sub = newId('driver');
+  const logins = await Promise.allSettled(
+    Array.from({ length: 12 }, (_, index) => client(broker(index % 2), 'DRIVER', sub)),
+  );
+  expect(logins.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+  const refusals = logins.flatMap((login) => (login.status === 'rejected' ? [login.reason] : []));
+  for (const refusal of refusals) expect(refusal).toMatchObject({ code: 5 });
+});
+
 test('a client id that comes in on another broker takes the session over, with what it has missed', async () => {
   const sub = newId('rider');
   const trip = await book(sub);
