@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ClientOptions, type PerMessageDeflateOptions, WebSocket } from 'ws';
 import { errorOf, type Fleet, json, position, startFleet } from '../support/fleet.ts';
