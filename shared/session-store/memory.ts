@@ -69,6 +69,7 @@ export function createMemorySessionStore(
   const retained = new MemoryRetained();
   return Object.assign(store, {
     storeRetained: async (message: EmittedMessage) => retained.store(message),
+    createRetainedStream: (filter: string) => Readable.from(retained.matching([filter])),
     createRetainedStreamCombi: (filters: string[]) => Readable.from(retained.matching(filters)),
   });
 }
