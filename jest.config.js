@@ -15,7 +15,8 @@ const typescript = {
 
 /** @type {import('jest').Config} */
 export default {
-  maxWorkers: 2,
+  // Two cores: many tests wait for most of their time
+  maxWorkers: 3,
   // For all projects: in one of them Jest would not look at it.
   testTimeout: 60_000,
   // Two projects, so that a run of unit tests alone starts no services: Jest calls a

@@ -31,7 +31,9 @@ import { createLog, type Logger } from './shared/telemetry/log.ts';
 import { LogLevelDoor } from './shared/telemetry/log-level.ts';
 import { createMetrics } from './shared/telemetry/metrics.ts';
 import { startMetricsServer } from './shared/telemetry/metrics-server.ts';
-import { showBuild, watchLogs } from './shared/telemetry/watch.ts';
+import { openTraces } from './shared/telemetry/traces/open.ts';
+import { traceExporters } from './shared/telemetry/traces/settings.ts';
+import { showBuild, watch, watchLogs } from './shared/telemetry/watch.ts';
 import { welcome } from './shared/welcome.ts';
 
 const { version } = packageJson;
@@ -63,6 +65,13 @@ async function openBase(
   end: (status: number) => void,
 ): Promise<Base> {
   const health = new Health();
+  const { exporters } = traceExporters(process.env);
+  const traces = await openTraces(
+    exporters,
+    { 'service.version': version, 'fleetcast.role': config.role },
+    log,
+  );
+  if (traces !== undefined) lifecycle.started('traces', () => traces.stop());
   // First: a bad key needs no database to be told of
   const genuine = await createTokenVerifier(config.jwt, (error) => log.error({ err: error }, 'signing keys'));
   const database = await openDatabase(config, log, end);
@@ -88,12 +97,13 @@ async function openBase(
     locks: database.locks,
     revocations,
     verifier: withRevocations(genuine, revocations),
+    traces,
   };
 }
 
 /** This process alone, or one of many: nothing else chooses what stands behind the ports. */
 async function openPorts(base: Base) {
-  const { config, lifecycle, queries, locks, metrics, log } = base;
+  const { config, lifecycle, queries, locks, metrics, traces, log } = base;
   const writer = (messages: Messages, beforePublish?: (tripIds: readonly string[]) => Promise<void>) =>
     startIngest({
       ...messages,
@@ -103,6 +113,7 @@ async function openPorts(base: Base) {
       archiveDir: config.archiveDir,
       ...(beforePublish === undefined ? {} : { beforePublish }),
       metrics,
+      traces,
       log,
     });
   if (config.redisUrl === undefined) {
@@ -121,9 +132,15 @@ async function openPorts(base: Base) {
 
 /** Configuration, then the ports, then the roles. */
 async function start(base: Base, levels: Levels): Promise<void> {
-  const { config, log, lifecycle, health, metrics, queries, locks, revocations, verifier } = base;
+  const { config, log, lifecycle, health, metrics, queries, locks, revocations, verifier, traces } = base;
   const { host } = config;
   const { ports, logs } = await openPorts(base);
+  watch(
+    metrics.registry,
+    'fleetcast_revocations',
+    'Revocations that hold; 100,000 at the most',
+    () => revocations.size,
+  );
   watchLogs(metrics.registry, logs, config.admission.maxQueuedPositions);
   const { positionLog, presence, trips } = ports;
   const admission = new Admission({
@@ -132,6 +149,7 @@ async function start(base: Base, levels: Levels): Promise<void> {
     deliver: (position, trip, written) => trips.feed.deliver(position, trip, written),
     seen: (driverId, at) => presence.seen(driverId, at),
     metrics,
+    traces,
     logger: log,
   });
   const rooms = {
@@ -144,6 +162,7 @@ async function start(base: Base, levels: Levels): Promise<void> {
     followStates: trips.followStates,
     locationSnapshot: trips.locationSnapshot,
     metrics,
+    traces,
     log,
   };
 
@@ -206,6 +225,7 @@ function configuration(): Config {
   loadEnvFile();
   const config = readConfig(process.env, process.argv.slice(2));
   const problems = [
+    ...traceExporters(process.env).problems,
     ...(config.mqtt.tls === undefined ? [] : tlsFileProblems(config.mqtt.tls)),
     ...(config.archiveDir === undefined || config.role === 'broker'
       ? []

@@ -16,6 +16,7 @@ import { onlyMethodsOf } from './middleware/methods.ts';
 import { limitRate } from './middleware/rate-limit.ts';
 import { RateLimitStore } from './middleware/rate-limit-store.ts';
 import { nameRequest } from './middleware/request-id.ts';
+import { traceRequests } from './middleware/trace-requests.ts';
 import { openApiDocument } from './openapi.ts';
 import type { ApiOptions } from './options.ts';
 import { problemHandler, refuse } from './problem.ts';
@@ -47,7 +48,9 @@ export function createApp(options: ApiOptions, streams: OpenStreams): Express {
       () => asyncApi,
     ),
   ];
-  app.use(measure(options.metrics, [...routes, ...doors, ...open]), nameRequest, logRequests(log), compress);
+  app.use(measure(options.metrics, [...routes, ...doors, ...open]), nameRequest, logRequests(log));
+  if (options.traces !== undefined) app.use(traceRequests(options.traces));
+  app.use(compress);
   app.use(allowOrigins(settings.corsOrigins));
 
   const { publicUrl } = settings;

@@ -12,6 +12,7 @@ import type { Publisher } from '../shared/messages/publisher.ts';
 import type { DriverPresence } from '../shared/presence/index.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import type { Traces } from '../shared/telemetry/traces/index.ts';
 import type { FollowStates } from '../shared/trips/follow-states.ts';
 import type { TripStore } from '../shared/trips/store.ts';
 import type { SharedCounts } from './middleware/rate-limit-store.ts';
@@ -41,5 +42,7 @@ export type ApiOptions = {
   sharedCounts: SharedCounts | undefined;
   health: Health;
   metrics: Metrics;
+  /** undefined: nothing is traced. */
+  traces?: Traces | undefined;
   log: Logger;
 };

@@ -19,6 +19,7 @@ export type AuthenticateOptions = {
 const IDENTIFIER_REJECTED = 2;
 const SERVER_UNAVAILABLE = 3;
 const BAD_TOKEN = 4;
+const NOT_NOW = 5;
 
 /**
  * CONNECT: the policy says whose it is; the client id gets the user's own name space, so that nobody can take over another
@@ -55,12 +56,17 @@ export function createAuthentication(
       return client.refusal ?? { returnCode: BAD_TOKEN, result: 'bad_token', message: 'no token' };
     const { identity, transport } = session;
     if (isGone(client)) return gone;
+    if (client.visit?.isFlapping(identity.sub)) return flapping;
     const refusal = await policy.admit(client, session);
     if (refusal !== undefined) return refusal;
     const labels = { transport, role: identity.role };
     metrics.connections.inc(labels);
+    client.visit?.loggedIn();
     client.conn.once('close', () => {
       metrics.connections.dec(labels);
+      const { closeReason } = session;
+      if (closeReason === undefined || closeReason === 'TAKEN_OVER')
+        client.visit?.dropped(identity.sub, closeReason === 'TAKEN_OVER');
       log.debug({ ...aboutClient(client), transport, reason: endOf(client) }, 'connection closed');
     });
     log.debug(
@@ -72,6 +78,7 @@ export function createAuthentication(
 
   return {
     preConnect(client, packet, callback) {
+      (client as SessionClient).visit?.saidConnect();
       identify(client as SessionClient, packet).then(
         () => callback(null, true),
         (error: Error) => callback(error, false),
@@ -83,6 +90,7 @@ export function createAuthentication(
         (refusal) => {
           metrics.logins.count(refusal?.result ?? 'accepted');
           if (refusal === undefined) return callback(null, true);
+          if (refusal.returnCode !== SERVER_UNAVAILABLE) (client as SessionClient).visit?.failed();
           log.info(
             { result: refusal.result, reason: refusal.message, ...aboutRefused(client as SessionClient) },
             'login refused',
@@ -108,6 +116,12 @@ const aboutRefused = ({ connectionId, session, remoteAddress }: SessionClient) =
 });
 
 export const isGone = (client: SessionClient) => client.closed || client.conn.destroyed;
+
+const flapping: LoginRefusal = {
+  returnCode: NOT_NOW,
+  result: 'flapping',
+  message: 'connects and drops over and over: not now',
+};
 
 /** What it is refused with, nobody hears. */
 export const gone: LoginRefusal = {

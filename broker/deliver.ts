@@ -74,6 +74,8 @@ export function createDeliverHandler(
     // queue of a session that will come back for it
     if (client.conn.destroyed) return packet;
     if (qos === 0) {
+      // MQTT 3.1.1, 3.2.0-1: a session that is taken up is subscribed before
+      if (!client.connackSent) return null;
       if (client.conn.writableLength > limits.slowReaderBytes) {
         metrics.dropped.count('slow_reader');
         return null;
@@ -92,7 +94,8 @@ export function createDeliverHandler(
     rules.sent(session, packet);
     if (qos === 0) return packet;
     remember(client, packet);
-    if (qos === 2) packet.qos = atLeast(retain ? 0 : 1, grantedQos(client, topic) ?? 0);
+    if (qos === 2 || retain)
+      packet.qos = Math.min(qos, atLeast(retain ? 0 : 1, grantedQos(client, topic) ?? 0)) as 0 | 1 | 2;
     return packet;
   };
 }

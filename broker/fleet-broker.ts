@@ -8,7 +8,7 @@ import type { SessionClient } from './session.ts';
  */
 export const DEALT_WITH = Symbol('dealt with');
 
-type Packet = { [DEALT_WITH]?: boolean };
+type Packet = { dup?: boolean; [DEALT_WITH]?: boolean };
 type Done = (error?: Error) => void;
 
 type Publish = (packet: Packet, client: Client | Done | null, done?: Done) => void;
@@ -33,10 +33,11 @@ export class FleetBroker extends Aedes {
     return broker;
   }
 
-  // @ts-expect-error Aedes calls it with the client in the middle; its types show only the public form
   override publish(packet: Packet, client: Client | Done | null, done?: Done): void {
     const callback = typeof client === 'function' ? client : done;
     if (packet[DEALT_WITH]) return callback?.();
+    // MQTT 3.1.1, 3.3.1-3: whether a client has sent it twice says nothing to those that it goes to
+    if (packet.dup) packet.dup = false;
     (Aedes.prototype.publish as unknown as Publish).call(this, packet, client, done);
   }
 

@@ -1,5 +1,6 @@
 import type { AedesOptions } from 'aedes';
 import type { SessionStore } from '../shared/session-store/index.ts';
+import type { Step } from '../shared/telemetry/traces/index.ts';
 import { DEALT_WITH } from './fleet-broker.ts';
 import type { Session, SessionClient } from './session.ts';
 
@@ -26,6 +27,8 @@ export type Incoming = {
   isWill: boolean;
   /** All that its client sent before is acknowledged. */
   isFirst: boolean;
+  /** Where it is traced. */
+  step: Step | undefined;
 };
 
 /**
@@ -52,8 +55,6 @@ export function createPublishHandler(
     const packet = aedesPacket as Packet;
     const session = client?.session;
     if (client === null || session === undefined) return callback(new Error('no session'));
-    // MQTT 3.1.1, 2.3.1-1: no acknowledgement could name it
-    if (packet.messageId === 0) return callback(new Error('packet identifier 0'));
     if (!relays) packet[DEALT_WITH] = true;
     const incoming: Incoming = {
       client,
@@ -65,6 +66,7 @@ export function createPublishHandler(
       acknowledge: client.closed ? () => callback(null) : session.acks.take(() => callback(null)),
       isWill: client.closed,
       isFirst: false,
+      step: undefined,
     };
     if (packet.qos === 2 && packet.dup) handleRepeated(incoming);
     else publish(incoming);

@@ -14,6 +14,8 @@ import { fieldErrors, sentence } from '../shared/schemas/ajv.ts';
 import { validateDriverStatus } from '../shared/schemas/driver-status.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import type { Traces } from '../shared/telemetry/traces/index.ts';
+import { startPublish } from '../shared/telemetry/traces/steps.ts';
 import { matchTopic, type TopicName } from '../shared/topics.ts';
 import type { TransitionDoor } from '../shared/trips/transition-door.ts';
 import { parseTransition } from '../shared/trips/transition-message.ts';
@@ -38,11 +40,29 @@ export type PublishOptions = {
   transitions: TransitionDoor;
   publisher: Publisher;
   metrics: Metrics;
+  /** undefined: nothing is traced. */
+  traces?: Traces | undefined;
   log: Logger;
 };
 
 /** As over REST, where tokens can't be checked. */
 const CHECK_AGAIN_MS = 5000;
+
+/** With a step that ends with its acknowledgement. `template`: of its topic. */
+function trace(traces: Traces, incoming: Incoming, template: string): void {
+  const { packet, session, acknowledge } = incoming;
+  const step = startPublish(traces, template, {
+    qos: packet.qos,
+    bytes: packet.payload.length,
+    connectionId: session.connectionId,
+  });
+  if (step === undefined) return;
+  incoming.step = step;
+  incoming.acknowledge = () => {
+    step.end();
+    acknowledge();
+  };
+}
 
 const positionTopics = new Set<TopicName>(['driverLocation', 'driverBacklog', 'ownTracks']);
 
@@ -62,6 +82,7 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
     transitions,
     publisher,
     metrics,
+    traces,
     log,
   } = options;
 
@@ -75,13 +96,15 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
     const name = matchTopic(incoming.packet.topic)?.name;
     if (name !== undefined && positionTopics.has(name)) metrics.positions.count(code);
     else metrics.refusals.count(code);
+    incoming.step?.set({ 'fleetcast.verdict': code });
     report(incoming, { ...more, code, message });
     incoming.acknowledge();
   }
 
   /** Not acknowledged, so that a QoS 1 client sends it again when it comes back. */
-  function leaveUnacknowledged({ client, packet, acknowledge }: Incoming): void {
+  function leaveUnacknowledged({ client, packet, acknowledge, step }: Incoming): void {
     if (packet.qos === 0) return acknowledge();
+    step?.end('NOT_KEPT');
     log.debug(aboutClient(client), 'closed, so that it sends again what could not be kept');
     client.close();
   }
@@ -91,8 +114,13 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
     if ('refusal' in result) {
       report(incoming, result.refusal);
       const { code, retryAfterMs = 0 } = result.refusal;
-      if (code === 'OVERLOADED' && incoming.packet.qos > 0) return holdOff(incoming.client, retryAfterMs);
+      incoming.step?.set({ 'fleetcast.verdict': code });
+      if (code === 'OVERLOADED' && incoming.packet.qos > 0) {
+        incoming.step?.end(code);
+        return holdOff(incoming.client, retryAfterMs);
+      }
     }
+    if ('verdict' in result) incoming.step?.set({ 'fleetcast.verdict': result.verdict });
     if ('rejected' in result) for (const refusal of summarise(result.rejected)) report(incoming, refusal);
     metrics.admission.observe((Date.now() - incoming.receivedAt) / 1000);
     incoming.acknowledge();
@@ -180,8 +208,13 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
     if (message.kind === 'other') return incoming.acknowledge();
     if (message.kind === 'malformed')
       return refuse(incoming, 'INVALID_PAYLOAD', `the payload ${message.problem}`);
-    admitDevicePosition(admission, incoming.id, message.position, incoming.receivedAt, (result) =>
-      settle(incoming, result),
+    admitDevicePosition(
+      admission,
+      incoming.id,
+      message.position,
+      incoming.receivedAt,
+      (result) => settle(incoming, result),
+      incoming.step?.traceparent,
     );
   }
 
@@ -192,12 +225,20 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
     if (payload === undefined) return refuse(incoming, 'INVALID_PAYLOAD', 'the payload is not JSON');
     switch (name) {
       case 'driverLocation':
-        return admission.live(incoming.id, payload, incoming.receivedAt, (result) =>
-          settle(incoming, result),
+        return admission.live(
+          incoming.id,
+          payload,
+          incoming.receivedAt,
+          (result) => settle(incoming, result),
+          incoming.step?.traceparent,
         );
       case 'driverBacklog':
-        return admission.backlog(incoming.id, payload, incoming.receivedAt, (result) =>
-          settle(incoming, result),
+        return admission.backlog(
+          incoming.id,
+          payload,
+          incoming.receivedAt,
+          (result) => settle(incoming, result),
+          incoming.step?.traceparent,
         );
       case 'ownTracks':
         return takeOwnTracks(incoming, payload);
@@ -214,6 +255,7 @@ export function createAdmittingPublish(options: PublishOptions): Policy['publish
     const { session, packet, receivedAt } = incoming;
     connectionLog.active(session.connectionId, receivedAt);
     const match = isTopicTooLarge(packet.topic, limits) ? undefined : matchTopic(packet.topic);
+    if (traces !== undefined) trace(traces, incoming, match?.topic.pattern ?? '{unknown}');
     if (match === undefined || match.topic.publish(session.identity, match.id) === 'refused')
       return refuse(incoming, 'FORBIDDEN', 'you may not publish to this topic');
     incoming.id = match.id;

@@ -8,6 +8,8 @@ import type { Metrics } from '../shared/telemetry/metrics.ts';
 import { createAuthentication } from './authenticate.ts';
 import { createDeliverHandler } from './deliver.ts';
 import { FleetBroker } from './fleet-broker.ts';
+import { Guard } from './guard/guard.ts';
+import { deliverAtHighestQos } from './highest-qos.ts';
 import { createPublishHandler } from './incoming.ts';
 import { letGoInGroups } from './let-go.ts';
 import { type BrokerPorts, listen } from './listeners.ts';
@@ -19,6 +21,7 @@ import { repairQueues } from './session-queue.ts';
 import { createSubscribeHandler, storeOnlyGranted } from './subscribe.ts';
 import { takeUpInOrder } from './take-up.ts';
 import { watchClients } from './watch-clients.ts';
+import { insistOnWellFormed } from './well-formed.ts';
 
 export type BrokerOptions = {
   host: string;
@@ -50,6 +53,8 @@ const MAX_BEFORE_LOGIN = 1000;
 /** Longest for the last acknowledgements to leave the process. */
 const LAST_WRITES_MS = 100;
 const CLOSE_TIMEOUT_MS = 2000;
+/** The longest that a timer takes. */
+const NEVER_MS = 2_147_483_647;
 
 /** Aedes closes its emitter when it is closed itself. Ours has others to serve, who come to their end later. */
 const outliving = (emitter: Emitter): Emitter => ({
@@ -67,7 +72,8 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   const broker = await FleetBroker.start({
     mq: outliving(emitter),
     persistence: sessionStore,
-    connectTimeout: limits.connectTimeoutMs,
+    // The guard sees to it, from the first moment of a connection on
+    connectTimeout: NEVER_MS,
     drainTimeout: limits.drainTimeoutMs,
     maxInflightInbound: limits.maxInflightIncoming,
     queueLimit: MAX_BEFORE_LOGIN,
@@ -96,13 +102,17 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     ),
   );
 
-  const listeners = await listen(host, settings, (connection, transport, remoteAddress) => {
+  const guard = new Guard({ limits, metrics, log });
+  const listeners = await listen(host, settings, guard, (connection, transport, visit) => {
     const client = broker.handle(connection) as SessionClient;
     client.transport = transport;
     client.connectionId = randomUUID();
-    if (remoteAddress !== undefined) client.remoteAddress = remoteAddress;
+    client.visit = visit;
+    if (visit.address !== undefined) client.remoteAddress = visit.address;
     limitPacketSize(client, limits.maxPacketBytes);
     checkPacketShape(client);
+    insistOnWellFormed(client);
+    deliverAtHighestQos(client);
     connection.once('close', () => policy.closed(client));
   });
   const everyClient = () => broker.everyClient() as unknown as SessionClient[];

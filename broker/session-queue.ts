@@ -16,14 +16,21 @@ const NO_WIRE_ID = 65_536;
  *   there, and Aedes would end the connection for it: it is queued then, until it is acknowledged.
  * - For what is not forwarded, Aedes takes out the first message without an id: any other that waits. Nothing is to be taken out
  *   for a second filter that matches the same message; what is withheld is taken out itself.
- * - What is sent once more to a client that is back has to say so.
+ * - What is sent once more to a client that is back has to say so; and what waited is no retained message, though it was published as one.
+ * - A filter that begins with a wildcard does not match a topic that begins with `$`, in a queue as little as live.
  */
 export function repairQueues(store: SessionStore): void {
   const stream = store.outgoingStream.bind(store);
   const update = store.outgoingUpdate.bind(store);
   const clear = store.outgoingClearMessageId.bind(store);
+  const byTopic = store.subscriptionsByTopic.bind(store);
 
-  store.outgoingStream = (client) => Readable.from(markRepeated(stream(client)));
+  store.subscriptionsByTopic = (topic) =>
+    topic.startsWith('$')
+      ? byTopic(topic).then((found) => found.filter((subscription) => !/^[+#]/.test(subscription.topic)))
+      : byTopic(topic);
+
+  store.outgoingStream = (client) => Readable.from(asItIsSent(stream(client)));
 
   store.outgoingUpdate = async (client, packet) => {
     try {
@@ -49,8 +56,10 @@ export function repairQueues(store: SessionStore): void {
   };
 }
 
-/** What has a message id was sent before (MQTT 3.1.1, 3.3.1-1). */
-async function* markRepeated(packets: AsyncIterable<QueuedPacket>): AsyncGenerator<QueuedPacket> {
-  for await (const packet of packets)
-    yield packet.cmd === 'publish' && packet.messageId !== undefined ? { ...packet, dup: true } : packet;
+/** What has a message id was sent before (MQTT 3.1.1, 3.3.1-1); no subscription is new (3.3.1-9). */
+async function* asItIsSent(packets: AsyncIterable<QueuedPacket>): AsyncGenerator<QueuedPacket> {
+  for await (const packet of packets) {
+    const dup = packet.messageId !== undefined;
+    yield packet.cmd === 'publish' && (dup || packet.retain) ? { ...packet, dup, retain: false } : packet;
+  }
 }

@@ -4,6 +4,7 @@ import type { Identity } from '../shared/auth/identity.ts';
 import type { CloseReason } from '../shared/connections/index.ts';
 import type { LoginResult, Transport } from '../shared/telemetry/metrics.ts';
 import { AckQueue } from './ack-queue.ts';
+import type { Visit } from './guard/visit.ts';
 
 /** What the broker knows of a connection whose token was good. */
 export type Session = {
@@ -86,6 +87,7 @@ export type SessionClient = Client & {
   refusal?: LoginRefusal;
   transport?: Transport;
   remoteAddress?: string;
+  visit?: Visit;
   will: unknown;
   /** The will of a CONNECT that is not let in yet. */
   _will?: { topic: string; payload: Buffer | string } | null;
@@ -96,6 +98,7 @@ export type SessionClient = Client & {
   /** The highest counter that it was sent, by sender (brokerId). */
   duplicates: Record<string, number>;
   pause(): void;
+  deliver0(packet: object, done: (error?: Error) => void): void;
   deliverQoS(packet: object, done: (error?: Error) => void): void;
 };
 

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { COMPRESS_FROM } from './compression.ts';
 
 /** How long a peer may take to answer a close before the socket is cut. */
 const CLOSE_TIMEOUT_MS = 1000;
@@ -12,19 +13,21 @@ type Chunk = { chunk: Buffer };
  */
 export class WebSocketStream extends Duplex {
   private readonly socket: WebSocket;
+  private readonly compressFrom: number;
   private probing: NodeJS.Timeout | undefined;
+  private isAnswering = false;
+  private unanswered: Buffer | undefined;
 
-  constructor(socket: WebSocket) {
+  /** `compressFrom`: bytes of a frame from which on it is compressed, where client and server have agreed to. */
+  constructor(socket: WebSocket, compressFrom = COMPRESS_FROM) {
     super();
     this.socket = socket;
+    this.compressFrom = compressFrom;
     socket.on('message', (data: Buffer, isBinary) => {
       if (!isBinary) return this.destroy(new Error('text frame on an MQTT connection'));
       if (!this.push(data)) socket.pause();
     });
-    // One after another, not all that it asks for (RFC 6455, 5.5.3): it may be one that only asks, and reads no answer
-    socket.on('ping', (data) => {
-      if (socket.bufferedAmount === 0) socket.pong(data);
-    });
+    socket.on('ping', (data: Buffer) => this.answer(data));
     socket.on('error', (error) => this.destroy(error));
     // Not the end yet: what came before, perhaps a DISCONNECT, may still wait to be read
     socket.on('close', () => this.push(null));
@@ -71,9 +74,25 @@ export class WebSocketStream extends Duplex {
     done(error);
   }
 
+  /**
+   * One pong after another, and of the pings that come meanwhile only to the newest (RFC 6455, 5.5.3): a peer that pings and reads no
+   * answer would fill our memory.
+   */
+  private answer(ping: Buffer): void {
+    if (this.isAnswering) this.unanswered = ping;
+    if (this.isAnswering || this.socket.readyState !== this.socket.OPEN) return;
+    this.isAnswering = true;
+    this.socket.pong(ping, false, () => {
+      this.isAnswering = false;
+      const next = this.unanswered;
+      this.unanswered = undefined;
+      if (next !== undefined) this.answer(next);
+    });
+  }
+
   private send(data: Buffer, done: (error?: Error | null) => void): void {
     // Nobody is there to read it. That is no error: it would take what is still to be read with it
     if (this.socket.readyState !== this.socket.OPEN) return done();
-    this.socket.send(data, { binary: true }, done);
+    this.socket.send(data, { binary: true, compress: data.length >= this.compressFrom }, done);
   }
 }

@@ -5,6 +5,8 @@ import type { Publisher } from '../shared/messages/publisher.ts';
 import type { GroupCommitEvents, WritePositions } from '../shared/position-log/group-commit.ts';
 import type { Logger } from '../shared/telemetry/log.ts';
 import type { Metrics } from '../shared/telemetry/metrics.ts';
+import type { Traces } from '../shared/telemetry/traces/index.ts';
+import { traceCommits } from '../shared/telemetry/traces/steps.ts';
 import { topicFor } from '../shared/topics.ts';
 import type { TripStatusMessage } from '../shared/trips/trip.ts';
 import { LateTracks } from './late-tracks.ts';
@@ -25,6 +27,8 @@ export type IngestOptions = {
   archiveDir: string | undefined;
   beforePublish?: Prepare;
   metrics: Metrics;
+  /** undefined: nothing is traced. */
+  traces?: Traces | undefined;
   log: Logger;
 };
 
@@ -46,6 +50,7 @@ export async function startIngest({
   archiveDir,
   beforePublish,
   metrics,
+  traces,
   log,
 }: IngestOptions): Promise<RunningIngest> {
   const stopPartitions = await keepPartitionsAhead(queries, historyRetentionDays, log);
@@ -68,7 +73,7 @@ export async function startIngest({
     },
   });
   return {
-    writePositions: keepOutOfArchiving(writePositions, locks, historyRetentionDays),
+    writePositions: traceCommits(keepOutOfArchiving(writePositions, locks, historyRetentionDays), traces),
     events: {
       committed(positions) {
         lateTracks.committed(positions);

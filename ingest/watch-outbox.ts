@@ -4,8 +4,8 @@ import type { Logger } from '../shared/telemetry/log.ts';
 import { watch } from '../shared/telemetry/watch.ts';
 import { waitingOutbox } from './sql/waiting-outbox.ts';
 
-/** Three looks between two scrapes. */
-const LOOK_EVERY_MS = 5000;
+/** Several looks between two scrapes; each costs one look at an index of what waits. */
+const LOOK_EVERY_MS = 2000;
 
 /**
  * Shows what waits to be published of trips, as of the last look that the database answered: while it is away the oldest goes on ageing. All

@@ -21,6 +21,8 @@ export type MqttSettings = {
   wsCompression: boolean;
   tls: TlsSettings | undefined;
   maxConnectionsPerDriver: number;
+  /** As ApiSettings. */
+  trustProxy: boolean | number | string;
   limits: MqttLimits;
 };
 
@@ -128,6 +130,7 @@ function settings(values: Variables): Config {
       wsCompression: values.MQTT_WS_COMPRESSION === 'on',
       tls: tlsSettings(values),
       maxConnectionsPerDriver: values.MAX_CONNECTIONS_PER_DRIVER,
+      trustProxy: trustProxy(values.TRUST_PROXY),
       limits: mqttLimits(values),
     },
     api: {

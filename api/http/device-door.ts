@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import { Type } from 'typebox';
 import type { BacklogResult, LiveResult } from '../../shared/admission/index.ts';
 import type { Identity } from '../../shared/auth/identity.ts';
@@ -7,6 +8,8 @@ import type { DeviceMessage } from '../../shared/devices/message.ts';
 import type { ErrorCode, Refusal } from '../../shared/errors.ts';
 import { idPattern } from '../../shared/ids.ts';
 import { reportRefusal } from '../../shared/messages/errors.ts';
+import { requestIdOf } from '../middleware/request-id.ts';
+import { traceOf } from '../middleware/trace-requests.ts';
 import type { ApiOptions } from '../options.ts';
 import { refuse } from '../problem.ts';
 
@@ -45,6 +48,7 @@ async function admit(
   admission: ApiOptions['admission'],
   identity: Identity,
   message: DeviceMessage,
+  trace: string | undefined,
 ): Promise<Failure | undefined> {
   if (message.kind === 'other') return undefined;
   if (message.kind === 'malformed') {
@@ -56,7 +60,14 @@ async function admit(
   const driverId = driverOf(identity, id);
   const receivedAt = Date.now();
   const refusal = await new Promise<Refusal | undefined>((resolve) =>
-    admitDevicePosition(admission, driverId, position, receivedAt, (result) => resolve(refusalOf(result))),
+    admitDevicePosition(
+      admission,
+      driverId,
+      position,
+      receivedAt,
+      (result) => resolve(refusalOf(result)),
+      trace,
+    ),
   );
   if (refusal === undefined) return undefined;
   const { code } = refusal;
@@ -73,7 +84,7 @@ type Sent = {
   door: string;
   /** What somebody has to set right in the app, and so is to see there. */
   answered: ReadonlySet<ErrorCode>;
-  requestId: string;
+  request: Request;
 };
 
 /**
@@ -83,13 +94,16 @@ type Sent = {
  */
 export async function takeFromDevice(
   { admission, publisher, log }: Pick<ApiOptions, 'admission' | 'publisher' | 'log'>,
-  { identity, message, door, answered, requestId }: Sent,
+  { identity, message, door, answered, request }: Sent,
 ): Promise<void> {
-  const failure = await admit(admission, identity, message);
+  const failure = await admit(admission, identity, message, traceOf(request));
   if (failure === undefined) return;
   const { refusal, again } = failure;
   if (again || answered.has(refusal.code)) throw refuse(refusal);
   reportRefusal(publisher, identity, door, refusal).catch((error: unknown) =>
-    log.warn({ err: error, requestId, sub: identity.sub }, 'a refusal could not be reported'),
+    log.warn(
+      { err: error, requestId: requestIdOf(request), sub: identity.sub },
+      'a refusal could not be reported',
+    ),
   );
 }

@@ -9,7 +9,6 @@ import { invalidBody } from '../body.ts';
 import { deviceAccess, takeFromDevice, tokenParams } from '../http/device-door.ts';
 import { type Method, type Route, route } from '../http/route.ts';
 import { MAX_BODY } from '../middleware/json-body.ts';
-import { requestIdOf } from '../middleware/request-id.ts';
 import type { ApiOptions } from '../options.ts';
 
 const DOOR = '/osmand';
@@ -102,7 +101,7 @@ export function osmAndRoutes(options: ApiOptions): Route[] {
           message,
           door: DOOR,
           answered,
-          requestId: requestIdOf(request),
+          request,
         });
       },
     });

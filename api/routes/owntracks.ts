@@ -7,7 +7,6 @@ import { invalidBody } from '../body.ts';
 import { deviceAccess, takeFromDevice, tokenParams } from '../http/device-door.ts';
 import { type Route, route } from '../http/route.ts';
 import { MAX_BODY } from '../middleware/json-body.ts';
-import { requestIdOf } from '../middleware/request-id.ts';
 import type { ApiOptions } from '../options.ts';
 
 const DOOR = '/owntracks';
@@ -76,7 +75,7 @@ export function ownTracksRoutes(options: ApiOptions): Route[] {
           message,
           door: DOOR,
           answered,
-          requestId: requestIdOf(request),
+          request,
         });
         return [];
       },

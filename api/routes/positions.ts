@@ -8,6 +8,7 @@ import { MAX_BACKLOG_POSITIONS, positionSchema } from '../../shared/schemas/posi
 import { driverAccess } from '../http/access.ts';
 import { type Route, route } from '../http/route.ts';
 import { MAX_BATCH_BODY, MAX_BODY } from '../middleware/json-body.ts';
+import { traceOf } from '../middleware/trace-requests.ts';
 import { currentMessage } from '../presentation.ts';
 import { refuse } from '../problem.ts';
 import { examples } from '../schemas/examples.ts';
@@ -67,15 +68,21 @@ export function positionRoutes(admission: Admission, queries: Queries): Route[] 
       },
       errors: ['INVALID_PAYLOAD', 'TOO_OLD', 'IN_FUTURE', 'RATE_LIMITED', 'OVERLOADED'],
       authorize: driverAccess('driverLocation', 'publish'),
-      handle: ({ params, body }) =>
+      handle: ({ params, body, request }) =>
         new Promise((resolve, reject) =>
-          admission.live(params.driverId, body, Date.now(), (result) => {
-            if (result === undefined) reject(stopping());
-            else if ('refusal' in result) reject(refuse(result.refusal));
-            else if (result.verdict === 'INVALID_PAYLOAD')
-              reject(refuse({ code: 'INVALID_PAYLOAD', message: 'the position can not be stored' }));
-            else resolve({ verdict: result.verdict, position: positionMessage(result.position) });
-          }),
+          admission.live(
+            params.driverId,
+            body,
+            Date.now(),
+            (result) => {
+              if (result === undefined) reject(stopping());
+              else if ('refusal' in result) reject(refuse(result.refusal));
+              else if (result.verdict === 'INVALID_PAYLOAD')
+                reject(refuse({ code: 'INVALID_PAYLOAD', message: 'the position can not be stored' }));
+              else resolve({ verdict: result.verdict, position: positionMessage(result.position) });
+            },
+            traceOf(request),
+          ),
         ),
     }),
 
@@ -109,14 +116,20 @@ export function positionRoutes(admission: Admission, queries: Queries): Route[] 
       },
       errors: ['INVALID_PAYLOAD', 'RATE_LIMITED', 'OVERLOADED'],
       authorize: driverAccess('driverBacklog', 'publish'),
-      handle: ({ params, body }) =>
+      handle: ({ params, body, request }) =>
         new Promise((resolve, reject) =>
-          admission.backlog(params.driverId, body, Date.now(), (result) => {
-            if (result === undefined) reject(stopping());
-            else if ('refusal' in result) reject(refuse(result.refusal));
-            else
-              resolve({ ...result, rejected: result.rejected.map(({ index, code }) => ({ index, code })) });
-          }),
+          admission.backlog(
+            params.driverId,
+            body,
+            Date.now(),
+            (result) => {
+              if (result === undefined) reject(stopping());
+              else if ('refusal' in result) reject(refuse(result.refusal));
+              else
+                resolve({ ...result, rejected: result.rejected.map(({ index, code }) => ({ index, code })) });
+            },
+            traceOf(request),
+          ),
         ),
     }),
 

@@ -7,7 +7,7 @@ const MAX_COUNTED = 10_000;
 export async function waitingOutbox(queries: Queries): Promise<{ waiting: number; oldestAt: number | null }> {
   const { waiting, oldest } = await queries.one<{ waiting: number; oldest: Date | null }>(
     `select count(*)::int4 as waiting, min(created_at) as oldest
-       from (select created_at from trip_outbox where published_at is null order by id limit $(limit)) as some`,
+       from (select created_at from trip_outbox where published_at is null order by id limit $(limit)) as unpublished`,
     { limit: MAX_COUNTED },
   );
   return { waiting, oldestAt: oldest?.getTime() ?? null };

@@ -2,6 +2,8 @@ import type { ErrorCode } from '../errors.ts';
 import type { Decision, LoggedPosition, Outcome, PositionLog, Submission } from '../position-log/index.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Traces } from '../telemetry/traces/index.ts';
+import { startAppend, startSend } from '../telemetry/traces/steps.ts';
 import type { ActiveTrip } from '../trips/active-trips.ts';
 import { parseBacklog, parseLive } from './parse.ts';
 import type { BacklogResult, LiveResult, RejectedPosition } from './results.ts';
@@ -16,6 +18,8 @@ export type AdmissionOptions = {
   /** A driver has sent something that was admitted. */
   seen(driverId: string, at: number): void;
   metrics: Metrics;
+  /** undefined: nothing is traced. */
+  traces?: Traces | undefined;
   /** Positions older than this are refused. */
   historyRetentionDays: number;
 };
@@ -23,7 +27,12 @@ export type AdmissionOptions = {
 /** undefined: the log was closed before the position was durable; it must not be acknowledged. */
 type Settle = (decision: Decision | undefined, outcomes: readonly Outcome[] | undefined) => void;
 
-type Pending = { submission: Submission; settle: Settle };
+type Pending = {
+  submission: Submission;
+  settle: Settle;
+  /** The step that brought it, where it is traced. */
+  trace?: string;
+};
 /** decision undefined: the log could not even decide. */
 type Decided = Pending & { decision: Decision | undefined };
 
@@ -40,8 +49,14 @@ export class Admission {
     this.options = options;
   }
 
-  /** One position. `payload`: parsed JSON. */
-  live(driverId: string, payload: unknown, receivedAt: number, done: (result: LiveResult) => void): void {
+  /** One position. `payload`: parsed JSON. `trace`: the step that brought it. */
+  live(
+    driverId: string,
+    payload: unknown,
+    receivedAt: number,
+    done: (result: LiveResult) => void,
+    trace?: string,
+  ): void {
     const answer = (result: LiveResult) => {
       if (result === undefined) this.options.metrics.unkept.inc();
       else this.count(result.verdict, 1);
@@ -50,7 +65,7 @@ export class Admission {
     const parsed = parseLive(payload, receivedAt, this.options.historyRetentionDays);
     if ('refusal' in parsed) return answer({ verdict: parsed.refusal.code, refusal: parsed.refusal });
     const submission: Submission = { driverId, kind: 'live', positions: [parsed.position], receivedAt };
-    this.submit(submission, (decision, outcomes) => {
+    this.submit(submission, trace, (decision, outcomes) => {
       if (decision === undefined) return answer(undefined);
       if (!decision.admitted) return answer({ verdict: decision.code, refusal: decision });
       const [outcome] = outcomes ?? [];
@@ -66,6 +81,7 @@ export class Admission {
     payload: unknown,
     receivedAt: number,
     done: (result: BacklogResult) => void,
+    trace?: string,
   ): void {
     const parsed = parseBacklog(payload, receivedAt, this.options.historyRetentionDays);
     if ('refusal' in parsed) {
@@ -82,7 +98,7 @@ export class Admission {
       this.options.metrics.unkept.inc(positions.length);
       done(undefined);
     };
-    this.submit({ driverId, kind: 'backlog', positions, receivedAt }, (decision, outcomes) => {
+    this.submit({ driverId, kind: 'backlog', positions, receivedAt }, trace, (decision, outcomes) => {
       if (decision === undefined) return unkept();
       if (!decision.admitted) {
         this.count(decision.code, positions.length);
@@ -105,9 +121,29 @@ export class Admission {
     this.options.metrics.positions.count(verdict, positions);
   }
 
-  private submit(submission: Submission, settle: Settle): void {
+  private submit(submission: Submission, trace: string | undefined, settle: Settle): void {
     if (this.turn.length === 0) setImmediate(() => this.flush());
-    this.turn.push({ submission, settle });
+    this.turn.push(
+      trace === undefined ? { submission, settle } : this.traced({ submission, settle, trace }, trace),
+    );
+  }
+
+  /** With a step of its own, which ends when the log has decided against it, or has it. */
+  private traced(pending: Pending, trace: string): Pending {
+    const { submission, settle } = pending;
+    const { traces } = this.options;
+    const step = traces && startAppend(traces, trace, submission.positions.length);
+    if (step === undefined) return pending;
+    return {
+      trace,
+      submission: { ...submission, trace: step.traceparent },
+      settle(decision, outcomes) {
+        step.end(
+          decision?.admitted === false ? decision.code : outcomes === undefined ? 'NOT_KEPT' : undefined,
+        );
+        settle(decision, outcomes);
+      },
+    };
   }
 
   private flush(): void {
@@ -124,7 +160,7 @@ export class Admission {
     try {
       const { decisions, kept } = await log.append(turn.map(({ submission }) => submission));
       waiting = answerRefused(turn, decisions);
-      this.deliver(decisions);
+      this.deliver(turn, decisions);
       outcomes = await kept;
     } catch (error) {
       logger.warn(
@@ -135,12 +171,12 @@ export class Admission {
     answerAdmitted(waiting, outcomes);
   }
 
-  private deliver(decisions: readonly Decision[]): void {
-    for (const decision of decisions) {
+  private deliver(turn: readonly Pending[], decisions: readonly Decision[]): void {
+    for (const [index, decision] of decisions.entries()) {
       const [first] = decision.admitted ? decision.positions : [];
       if (!decision.admitted || first === undefined) continue;
       try {
-        this.deliverNewest(first, decision.newest, decision.trip);
+        this.deliverNewest(first, decision.newest, decision.trip, turn[index]?.trace);
       } catch (error) {
         // A fault on the way to one driver's followers is nothing to the others, nor to what is kept
         this.options.logger.error(
@@ -155,11 +191,17 @@ export class Admission {
     { driverId, receivedAt }: LoggedPosition,
     newest: LoggedPosition | null,
     trip: ActiveTrip | undefined,
+    trace: string | undefined,
   ): void {
-    const { deliver, seen, metrics } = this.options;
+    const { deliver, seen, metrics, traces } = this.options;
     seen(driverId, receivedAt);
-    if (newest !== null)
-      deliver(newest, trip, () => metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000));
+    if (newest === null) return;
+    const step =
+      trace === undefined || traces === undefined ? undefined : startSend(traces, trace, trip !== undefined);
+    deliver(newest, trip, () => {
+      metrics.delivery.observe((Date.now() - newest.receivedAt) / 1000);
+      step?.end();
+    });
   }
 }
 

@@ -36,6 +36,11 @@ export class Revocations {
     return this.holds('sub', sub, now) || (tokenId !== undefined && this.holds('jti', tokenId, now));
   }
 
+  /** How many this process holds. */
+  get size(): number {
+    return this.until.size;
+  }
+
   stop(): void {
     clearInterval(this.timer);
   }

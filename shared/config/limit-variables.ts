@@ -14,6 +14,19 @@ const MAX_COUNT = 10_000_000;
 
 /** Limits on what a stranger, or a client with a fault, may ask of the broker: one process each. `MqttLimits` says what they are for. */
 export const limitVariables = {
+  MQTT_MAX_UNAUTHENTICATED: whole(16_384, 1, MAX_COUNT, 'connections without a CONNECT'),
+  MQTT_MAX_UNAUTHENTICATED_PER_ADDRESS: whole(8192, 1, MAX_COUNT, 'of one client address'),
+  MQTT_FAILURES_PER_MINUTE: whole(300, 0, MAX_COUNT, 'of one client address; 0 = no limit'),
+  MQTT_ADDRESS_HOLD_OFF_MS: whole(60_000, 100, MAX_MS, 'ms that an address with more failures is held off'),
+  MQTT_FLAPPING_LOGINS_PER_MINUTE: whole(1000, 0, MAX_COUNT, 'of one user, and dropped; 0 = no limit'),
+  MQTT_FLAPPING_TAKEOVERS_PER_MINUTE: whole(60, 0, MAX_COUNT, 'of one user; 0 = no limit'),
+  MQTT_FLAPPING_HOLD_OFF_MS: whole(60_000, 100, MAX_MS, 'ms that a user with more of them is held off'),
+  MQTT_LIMIT_LOOPBACK: Type.Unsafe<'on' | 'off'>({
+    type: 'string',
+    enum: ['on', 'off'],
+    default: 'off',
+    description: 'whether those are for connections from this machine, too',
+  }),
   MQTT_CONNECT_TIMEOUT_MS: whole(10_000, 100, MAX_MS, 'ms from the connection to a complete CONNECT'),
   MQTT_AUTHENTICATION_TIMEOUT_MS: whole(8000, 100, MAX_MS, 'ms that checking a token may take'),
   MQTT_MAX_PACKET_BYTES: whole(65_536, 1024, MAX_PACKET_BYTES, 'of a whole MQTT packet'),

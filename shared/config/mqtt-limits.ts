@@ -2,6 +2,23 @@ import type { Variables } from './variables.ts';
 
 /** What a stranger, or a client with a fault, may ask of a broker. Each holds for one process. */
 export type MqttLimits = {
+  /** Connections that have not said who they are (their CONNECT is not complete). Beyond: the oldest of them is closed. */
+  maxUnauthenticated: number;
+  /** The same of one address (IPv6: of one /64). */
+  maxUnauthenticatedPerAddress: number;
+  /**
+   * Connections of one address that end without a login, for each client that is logged in from there, and one time more. Beyond: what
+   * comes from it is closed at once, for a while. 0: no limit.
+   */
+  failuresPerMinute: number;
+  addressHoldOffMs: number;
+  /** Logins of one user that ended, by the client or the network. Beyond: its logins are refused, for a while. 0: no limit. */
+  flappingLoginsPerMinute: number;
+  /** Of these, those that ended because another connection came with the same client id. 0: no limit. */
+  flappingTakeoversPerMinute: number;
+  flappingHoldOffMs: number;
+  /** Whether what connects from this machine itself counts for an address or user. */
+  limitsLoopback: boolean;
   /** ms from the TCP connection to a complete CONNECT, with the handshakes of TLS and WebSocket. Beyond: it is closed. */
   connectTimeoutMs: number;
   /** ms that checking a token may take: a JWKS server that is away must not hold connections open. */
@@ -48,6 +65,14 @@ export type MqttLimits = {
 
 export function mqttLimits(values: Variables): MqttLimits {
   return {
+    maxUnauthenticated: values.MQTT_MAX_UNAUTHENTICATED,
+    maxUnauthenticatedPerAddress: values.MQTT_MAX_UNAUTHENTICATED_PER_ADDRESS,
+    failuresPerMinute: values.MQTT_FAILURES_PER_MINUTE,
+    addressHoldOffMs: values.MQTT_ADDRESS_HOLD_OFF_MS,
+    flappingLoginsPerMinute: values.MQTT_FLAPPING_LOGINS_PER_MINUTE,
+    flappingTakeoversPerMinute: values.MQTT_FLAPPING_TAKEOVERS_PER_MINUTE,
+    flappingHoldOffMs: values.MQTT_FLAPPING_HOLD_OFF_MS,
+    limitsLoopback: values.MQTT_LIMIT_LOOPBACK === 'on',
     connectTimeoutMs: values.MQTT_CONNECT_TIMEOUT_MS,
     authenticationTimeoutMs: values.MQTT_AUTHENTICATION_TIMEOUT_MS,
     maxPacketBytes: values.MQTT_MAX_PACKET_BYTES,

@@ -69,6 +69,7 @@ function* sharedPorts(values: Variables): Generator<string> {
 
 /** The first of each may not be over the second. */
 const bounds = [
+  ['MQTT_MAX_UNAUTHENTICATED_PER_ADDRESS', 'MQTT_MAX_UNAUTHENTICATED'],
   ['MQTT_MIN_KEEPALIVE_SECONDS', 'MQTT_MAX_KEEPALIVE_SECONDS'],
   ['MQTT_SLOW_READER_BYTES', 'MQTT_FROZEN_READER_BYTES'],
 ] as const;

@@ -19,7 +19,8 @@ export function admitDevicePosition(
   position: DevicePosition,
   receivedAt: number,
   done: (result: LiveResult | BacklogResult) => void,
+  trace?: string,
 ): void {
-  if (isQueued(position, receivedAt)) admission.backlog(driverId, [position], receivedAt, done);
-  else admission.live(driverId, position, receivedAt, done);
+  if (isQueued(position, receivedAt)) admission.backlog(driverId, [position], receivedAt, done, trace);
+  else admission.live(driverId, position, receivedAt, done, trace);
 }

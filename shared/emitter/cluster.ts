@@ -15,6 +15,8 @@ export type ClusterEmitterOptions = {
   log: Logger;
   /** So many messages were dropped because Redis was away, or too slow, for too long. */
   onDropped?: (count: number) => void;
+  /** The first message of what came at once from another node was handed to whoever listens here. */
+  onDelivered?: (message: EmittedMessage) => void;
   /** ms between two signs of life of a node. */
   heartbeatMs?: number;
   /** ms after the last one until a node is taken for dead. */
@@ -38,6 +40,8 @@ const MAX_WAITING_BYTES = 4_194_304;
 /** One event for gaps that come together: a whole cluster comes back at once. */
 const GAP_PAUSE_MS = 100;
 
+const NOTHING = () => undefined;
+
 /**
  * Local first: a message is handed to the listeners of this process at once, and crosses Redis only to nodes that want it. The
  * messages of one event-loop turn to one node are one publish. While this node has not joined the others it can't know who wants
@@ -50,6 +54,7 @@ export function createClusterEmitter(options: ClusterEmitterOptions): ClusterEmi
 class Cluster implements ClusterEmitter {
   readonly nodeId = randomUUID();
   private readonly log: Logger;
+  private readonly onDelivered: (message: EmittedMessage) => void;
   private readonly local = new LocalListeners();
   private readonly channels: Channels;
   private readonly membership: Membership;
@@ -64,6 +69,7 @@ class Cluster implements ClusterEmitter {
     const { nodeId } = this;
     const { connections, log, onDropped = () => undefined, maxWaitingBytes = MAX_WAITING_BYTES } = options;
     this.log = log;
+    this.onDelivered = options.onDelivered ?? NOTHING;
     const receive = (payload: Buffer) => this.receive(payload);
     this.channels = new Channels(connections, nodeId, receive, (isUp) => this.channelsChanged(isUp), log);
     this.sending = new Sending(this.channels, maxWaitingBytes, onDropped);
@@ -193,7 +199,7 @@ class Cluster implements ClusterEmitter {
     if (arrived === 'gap') this.noteGap();
     for (const message of messages)
       try {
-        this.local.deliver(message, () => undefined);
+        this.local.deliver(message, message === messages[0] ? () => this.onDelivered(message) : NOTHING);
       } catch (error) {
         this.log.error(
           { err: error, topic: message.topic },

@@ -1,6 +1,6 @@
+import { BoundedMap } from '../bounded-map.ts';
 import { distanceMeters, type Point } from '../geo.ts';
 import type { Logger } from '../telemetry/log.ts';
-import { BoundedMap } from './bounded-map.ts';
 import type { Eta, EtaEstimator } from './index.ts';
 import { OsrmClient, type Route } from './osrm-client.ts';
 

@@ -1,5 +1,5 @@
+import { BoundedMap } from '../bounded-map.ts';
 import { distanceMeters } from '../geo.ts';
-import { BoundedMap } from './bounded-map.ts';
 import type { EtaEstimator } from './index.ts';
 import { PRIOR_METERS_PER_SECOND, SmoothedSpeed } from './smoothed-speed.ts';
 

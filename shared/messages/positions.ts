@@ -22,3 +22,16 @@ export function deliverPosition(publisher: Publisher, position: LoggedPosition, 
     written,
   );
 }
+
+const RECEIVED_AT = '"receivedAt":"';
+/** ECMA-262, 21.4.1.32: of the years that we live in. */
+const ISO_LENGTH = '2026-11-24T12:00:00.000Z'.length;
+
+/** When a position was received (epoch ms), out of its message, which is not parsed for it; undefined: it is none. */
+export function receivedAtOf(payload: Buffer): number | undefined {
+  const at = payload.indexOf(RECEIVED_AT);
+  if (at < 0) return undefined;
+  const start = at + RECEIVED_AT.length;
+  const time = Date.parse(payload.toString('latin1', start, start + ISO_LENGTH));
+  return Number.isNaN(time) ? undefined : time;
+}

@@ -7,6 +7,7 @@ import type { Lifecycle } from '../lifecycle.ts';
 import type { Circuits } from '../telemetry/circuits.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Traces } from '../telemetry/traces/index.ts';
 
 /** What every process has, whatever its role and whether it is alone or one of many. */
 export type Base = {
@@ -20,4 +21,6 @@ export type Base = {
   locks: Locks;
   revocations: Revocations;
   verifier: TokenVerifier;
+  /** undefined: nothing is traced. */
+  traces: Traces | undefined;
 };

@@ -5,6 +5,7 @@ import { ConnectionWriter } from '../connections/writer.ts';
 import { createClusterEmitter } from '../emitter/cluster.ts';
 import { newProcessId } from '../liveness/process-id.ts';
 import { RedisLiveness } from '../liveness/redis.ts';
+import { receivedAtOf } from '../messages/positions.ts';
 import { createPublisher } from '../messages/publisher.ts';
 import { DriverTrips } from '../position-log/redis/driver-trips.ts';
 import { settled } from '../position-log/redis/settled.ts';
@@ -46,6 +47,11 @@ async function join({ config, log, lifecycle, health, metrics, circuits }: Base,
     connections: redis,
     log,
     onDropped: (count) => metrics.dropped.count('emitter', count),
+    onDelivered({ topic, payload }) {
+      const receivedAt = topic.endsWith('/location') ? receivedAtOf(payload) : undefined;
+      if (receivedAt !== undefined)
+        metrics.remoteDelivery.observe(Math.max(0, Date.now() - receivedAt) / 1000);
+    },
   });
   lifecycle.started('emitter', () => new Promise<void>((resolve) => emitter.close(resolve)));
   emitter.onGap(() => metrics.gaps.inc());

@@ -42,6 +42,8 @@ export class DriverState {
     const wait = this.wait(submission, limits);
     if (wait !== null) return rateLimited(submission.kind, limits, wait);
     const positions = submission.positions.map((position) => this.logged(position, submission, trip));
+    const [first] = positions;
+    if (submission.trace !== undefined && first !== undefined) first.trace = submission.trace;
     let newest: LoggedPosition | null = null;
     for (const position of positions) {
       if (position.recordedAt <= this.newestRecordedAt) continue;

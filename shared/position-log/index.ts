@@ -9,6 +9,8 @@ export type Submission = {
   positions: readonly SubmittedPosition[];
   /** Epoch milliseconds. */
   receivedAt: number;
+  /** The step that brought it, where it is traced (a traceparent). */
+  trace?: string;
 };
 
 /** A position as it is kept: with its time, its driver and the trip that it belongs to. */
@@ -18,6 +20,8 @@ export type LoggedPosition = Position & {
   tripId: string | null;
   /** The sender gave no recordedAt: this one may be moved on until it is the only one in its millisecond. */
   timeAssigned: boolean;
+  /** Of the first of its submission, where that is traced: the step whose follower its commit is. */
+  trace?: string;
 };
 
 export type Decision =

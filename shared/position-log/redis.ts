@@ -1,5 +1,5 @@
 import { ConsecutiveBreaker, circuitBreaker, handleAll, TimeoutStrategy, timeout, wrap } from 'cockatiel';
-import { BoundedMap } from '../eta/bounded-map.ts';
+import { BoundedMap } from '../bounded-map.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { DAY_MS } from '../schemas/time.ts';
 import { type CircuitState, worstCircuit } from '../telemetry/circuits.ts';

@@ -10,6 +10,8 @@ export type QueuedPacket = {
   messageId?: number | undefined;
   /** It is sent once more. */
   dup?: boolean;
+  /** It was published to be retained. */
+  retain?: boolean;
 };
 
 /**

@@ -1,6 +1,10 @@
+import { Readable } from 'node:stream';
 import persistence from 'aedes-persistence';
+import type { EmittedMessage } from '../emitter/index.ts';
+import { matchEmptyLevels } from './empty-levels.ts';
 import type { QueuedPacket, SessionStore, StoredSubscription } from './index.ts';
 import { MemoryIncoming } from './memory-incoming.ts';
+import { MemoryRetained } from './memory-retained.ts';
 
 /**
  * aedes-persistence, for one process and gone with it, with a bound on every queue. `maxQueued`: messages that wait for
@@ -61,7 +65,13 @@ export function createMemorySessionStore(
   store.incomingGetPacket = async (client, packet) => incoming.get(client, packet);
   store.incomingDelPacket = async (client, packet) => incoming.delete(client, packet);
   store.cleanIncoming = async (client) => incoming.forget(client);
-  return store;
+  matchEmptyLevels(store);
+  const retained = new MemoryRetained();
+  return Object.assign(store, {
+    storeRetained: async (message: EmittedMessage) => retained.store(message),
+    createRetainedStream: (filter: string) => Readable.from(retained.matching([filter])),
+    createRetainedStreamCombi: (filters: string[]) => Readable.from(retained.matching(filters)),
+  });
 }
 
 /**

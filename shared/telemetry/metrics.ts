@@ -21,10 +21,18 @@ const LOGIN_RESULTS = [
   'bad_token',
   'bad_client_id',
   'connection_limit',
+  'flapping',
   'unavailable',
   'gone',
 ] as const;
 export type LoginResult = (typeof LOGIN_RESULTS)[number];
+
+/**
+ * Why a connection ends before its CONNECT. held_off: its address is. crowded: there are too many like it. connect_timeout: it took too
+ * long. no_connect: it was closed, or sent something else.
+ */
+const TURNED_AWAY = ['held_off', 'crowded', 'connect_timeout', 'no_connect'] as const;
+export type TurnedAway = (typeof TURNED_AWAY)[number];
 
 /**
  * Why a message does not reach a subscriber. slow_reader, frozen_reader: it does not read what it is sent. queue_full: of a session that is
@@ -34,6 +42,9 @@ const DROP_REASONS = ['slow_reader', 'frozen_reader', 'queue_full', 'emitter'] a
 
 /** What was set aside for good: a position that the database refuses, something in the log that is none, a transition. */
 const DEAD_LETTER_KINDS = ['position', 'entry', 'transition'] as const;
+
+/** Gauges of prom-client with a counter's name; what they say is in others, by type. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `fleetcast_nodejs_active_${what}_total`);
 
 const ERROR_CODES = Object.keys(errorCatalogue) as ErrorCode[];
 const VERDICTS = ['accepted', 'duplicate', ...ERROR_CODES] as const;
@@ -45,6 +56,7 @@ export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry, prefix: 'fleetcast_' });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
   return {
     registry,
     positions: new Tally(
@@ -67,6 +79,15 @@ export function createMetrics() {
       { name: 'fleetcast_logins_total', help: 'MQTT logins by result' },
       'result',
       LOGIN_RESULTS,
+    ),
+    turnedAway: new Tally(
+      registry,
+      {
+        name: 'fleetcast_connections_turned_away_total',
+        help: 'MQTT connections that ended before their CONNECT, by reason',
+      },
+      'reason',
+      TURNED_AWAY,
     ),
     refusals: new Tally(
       registry,
@@ -101,6 +122,14 @@ export function createMetrics() {
       {
         name: 'fleetcast_delivery_seconds',
         help: 'From the receipt of a position to its being written to the subscribers of this process and handed over to the other ones',
+      },
+      POSITION_SECONDS,
+    ),
+    remoteDelivery: plainHistogram(
+      registry,
+      {
+        name: 'fleetcast_remote_delivery_seconds',
+        help: 'From the receipt of a position by another process to its being written to the subscribers of this one: the first of each lot that comes at once, by the clocks of both',
       },
       POSITION_SECONDS,
     ),
@@ -178,7 +207,7 @@ export function createMetrics() {
       registers,
     }),
     retentionDropped: new Counter({
-      name: 'fleetcast_retention_days_dropped_total',
+      name: 'fleetcast_retention_dropped_total',
       help: 'Days past HISTORY_RETENTION_DAYS that were dropped, after they were archived if there is an ARCHIVE_DIR',
       registers,
     }),

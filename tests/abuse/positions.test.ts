@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import { Client } from 'pg';
 import { AbuseStage } from '../support/abuse-stage.ts';
 import { type ErrorMessage, json } from '../support/fleet.ts';
-import { decodePublish, encode, loginTcp, type RawConnection, TYPE } from '../support/raw-mqtt.ts';
+import {
+  decodePublish,
+  encode,
+  loginTcp,
+  type RawConnection,
+  type RawPacket,
+  TYPE,
+} from '../support/raw-mqtt.ts';
 import { eventually } from '../support/redis.ts';
 
 let stage: AbuseStage;
@@ -32,18 +39,31 @@ afterAll(async () => {
   await stage?.close();
 });
 
-/** The codes of what is reported of one message that is published. */
+/** The codes of what is reported of one message that is published, once it is acknowledged. */
 async function published(topic: string, payload: string | Buffer): Promise<string> {
-  const end = 'nothing/more';
-  session.send(encode.publish(topic, payload, { qos: 1, id: 1 }), encode.publish(end, '', { qos: 1, id: 2 }));
   const codes: string[] = [];
-  for (;;) {
-    const { payload: report } = decodePublish(await session.next(TYPE.PUBLISH));
-    stage.expectDiscreet(json(report));
-    const { topic: about, code } = report as ErrorMessage;
-    if (about === end) return codes.join() || 'accepted';
-    codes.push(code);
-  }
+  const untilAcknowledged = async (id: number): Promise<void> => {
+    for (;;) {
+      const packet = await session.next(TYPE.PUBACK, TYPE.PUBLISH);
+      if (packet.type === TYPE.PUBLISH) codes.push(codeOf(packet));
+      else if (packet.body.readUInt16BE(0) === id) return;
+    }
+  };
+  session.send(encode.publish(topic, payload, { qos: 1, id: 1 }));
+  await untilAcknowledged(1);
+  // Its own report comes after those of what was before it
+  session.send(encode.publish('nothing/more', '', { qos: 1, id: 2 }));
+  await untilAcknowledged(2);
+  while (codes.at(-1) !== END) codes.push(codeOf(await session.next(TYPE.PUBLISH)));
+  return codes.slice(0, -1).join() || 'accepted';
+}
+
+const END = 'the end';
+
+function codeOf(packet: RawPacket): string {
+  const report = decodePublish(packet).payload as ErrorMessage;
+  stage.expectDiscreet(json(report));
+  return report.topic === 'nothing/more' ? END : report.code;
 }
 
 async function posted(path: string, body: string | Buffer): Promise<string> {

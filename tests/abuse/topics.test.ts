@@ -105,6 +105,14 @@ const watchErrors = async (raw: RawConnection, user: string): Promise<void> => {
 
 const REFUSED = 0x80;
 
+const uuidOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+const overlapping = [
+  'drivers/+/location',
+  'drivers/bystander-driver/location',
+  '+/+/location',
+  '+/bystander-driver/location',
+];
+
 describe.each(['eve', 'mallory'] as const)('%s, who', (user) => {
   afterAll(expectNothingOfIt);
 
@@ -173,6 +181,56 @@ test('any text at all, and any mixture of what topics are made of, is FORBIDDEN'
   );
   raw.end();
   await expectNothingOfIt();
+});
+
+describe('ten thousand filters of one client', () => {
+  const PACKETS = 10;
+  const EACH = 1000;
+
+  test.each([
+    ['of trips that there are not, of a RIDER', 'RIDER', (n: number) => `trips/${uuidOf(n)}/status`],
+    [
+      'of trips that there are not, of a guest of one',
+      'VIEWER',
+      (n: number) => `trips/${uuidOf(n)}/location`,
+    ],
+    ['of trips that there are not, of an OPERATOR', 'OPERATOR', (n: number) => `trips/${uuidOf(n)}/status`],
+    [
+      'that all match the same, of an OPERATOR',
+      'OPERATOR',
+      (n: number) => overlapping[n % overlapping.length] ?? '',
+    ],
+  ] as const)('%s, are bounded', async (_name, role, filterOf) => {
+    const trips = role === 'VIEWER' ? { trips: [uuidOf(1)] } : {};
+    const bearer = await stage.token(role, 'greedy', trips);
+    const raw = await loginTcp(stage.fleet.platform.ports.mqtt, { token: bearer });
+    const granted = new Set<string>();
+    for (let packet = 0; packet < PACKETS; packet++) {
+      const all = Array.from({ length: EACH }, (_, index) => filterOf(packet * EACH + index));
+      const filters = [...new Set(all)];
+      raw.send(
+        encode.subscribe(
+          packet + 1,
+          filters.map((filter) => [filter, 1] as const),
+        ),
+      );
+      const codes = [...(await raw.next(TYPE.SUBACK)).body.subarray(2)];
+      expect(codes).toHaveLength(filters.length);
+      for (const [index, code] of codes.entries()) if (code !== REFUSED) granted.add(filters[index] ?? '');
+    }
+    expect(granted.size).toBeLessThanOrEqual(200);
+    if (role !== 'OPERATOR') expect(granted.size).toBe(0);
+    await expectNothingOfIt();
+    if (filterOf(0).startsWith('drivers/')) await raw.next(TYPE.PUBLISH);
+    // One copy of each, however many of its filters match
+    const places = raw.received
+      .filter(({ type }) => type === TYPE.PUBLISH)
+      .map((packet) => decodePublish(packet))
+      .filter(({ topic, retain }) => topic.startsWith('drivers/') && topic.endsWith('/location') && !retain)
+      .map(({ payload }) => (payload as { recordedAt: string }).recordedAt);
+    expect(new Set(places).size).toBe(places.length);
+    raw.end();
+  });
 });
 
 describe('a message that is to be kept for whoever comes (retained)', () => {

@@ -155,9 +155,11 @@ test('what can not be understood is set aside with the reason, and what stands b
     ...broken.flatMap((value) => ['eve', value]),
   );
   await send(log, 10, 1);
-  cluster.worker(store);
+  const malformed: number[] = [];
+  cluster.worker(store, { malformed: (entries) => malformed.push(entries) });
   await untilStored(10);
   await until(async () => (await cluster.entries()) === 0);
+  expect(malformed.reduce((sum, entries) => sum + entries, 0)).toBe(broken.length);
   expect((await cluster.deadLetters()).map((fields) => [fields[1], fields[3], fields[5]])).toEqual([
     ['not rows of positions', 'eve', broken[0]],
     ['no header', 'eve', broken[1]],

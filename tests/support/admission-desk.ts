@@ -28,6 +28,8 @@ export type AdmissionDesk = {
   backlog(driverId: string, payload: unknown): Sent<BacklogResult>;
   /** `fleetcast_positions_total` by verdict. */
   verdicts(): Promise<Record<string, number>>;
+  /** `fleetcast_positions_unkept_total`. */
+  unkept(): Promise<number | undefined>;
 };
 
 export function openAdmissionDesk(): AdmissionDesk {
@@ -77,6 +79,7 @@ export function openAdmissionDesk(): AdmissionDesk {
       answered<LiveResult>(driverId, (done) => admission.live(driverId, payload, NOW, done)),
     backlog: (driverId, payload) =>
       answered<BacklogResult>(driverId, (done) => admission.backlog(driverId, payload, NOW, done)),
+    unkept: async () => (await metrics.unkept.get()).values[0]?.value,
     async verdicts() {
       const { values } = (await metrics.registry.getSingleMetric('fleetcast_positions_total')?.get()) ?? {
         values: [],

@@ -71,7 +71,7 @@ export function watched(options: Pick<RetentionOptions, 'queries' | 'locks' | 'a
     options: { ...options, historyRetentionDays: 7, metrics, log } satisfies RetentionOptions,
     said,
     errors,
-    dropped: () => metric('fleetcast_retention_days_dropped_total'),
+    dropped: () => metric('fleetcast_retention_dropped_total'),
     failures: () => metric('fleetcast_retention_failures_total'),
     partitions: () => metric('fleetcast_partitions'),
   };

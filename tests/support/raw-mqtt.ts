@@ -81,7 +81,7 @@ export function packet(first: number, ...parts: readonly Buffer[]): Buffer {
   return Buffer.concat([fixedHeader(first, body.length), body]);
 }
 
-const uint16 = (value: number) => Buffer.from([value >> 8, value & 255]);
+export const uint16 = (value: number) => Buffer.from([value >> 8, value & 255]);
 
 export function text(value: string | Buffer): Buffer {
   const bytes = Buffer.from(value);

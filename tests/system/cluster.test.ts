@@ -83,6 +83,16 @@ test('a driver has three connections over all brokers, and the place of one that
   );
 });
 
+test('a driver has three connections, no more and no fewer, also when a dozen come to both brokers at once', async () => {
+  const sub = newId('driver');
+  const logins = await Promise.allSettled(
+    Array.from({ length: 12 }, (_, index) => client(broker(index % 2), 'DRIVER', sub)),
+  );
+  expect(logins.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+  const refusals = logins.flatMap((login) => (login.status === 'rejected' ? [login.reason] : []));
+  for (const refusal of refusals) expect(refusal).toMatchObject({ code: 5 });
+});
+
 test('a client id that comes in on another broker takes the session over, with what it has missed', async () => {
   const sub = newId('rider');
   const trip = await book(sub);
@@ -256,6 +266,24 @@ test('a follower over HTTP sees the trip of a driver on a broker', async () => {
   await request(cluster.api, service, 'PATCH', `/v1/trips/${trip.id}/status`, { status: 'CANCELLED' });
   await until(/"status":"CANCELLED"/);
   await reader?.cancel();
+});
+
+test('how long a position takes to the subscribers of another broker is shown there', async () => {
+  const operator = await client(broker(1), 'OPERATOR', newId('operator'));
+  const driverId = newId('driver');
+  await operator.client.subscribeAsync(`drivers/${driverId}/location`);
+  const timed = async (at: Platform) => {
+    const text = await (await fetch(`${at.urls.metrics}/metrics`)).text();
+    return Number(/^fleetcast_remote_delivery_seconds_count (\d+)$/m.exec(text)?.[1]);
+  };
+  const before = await timed(broker(1));
+  const driver = await client(broker(0), 'DRIVER', driverId);
+  await driver.client.publishAsync(`drivers/${driverId}/location`, JSON.stringify(pickup), { qos: 1 });
+  await operator.next(({ topic }) => topic === `drivers/${driverId}/location`);
+  await eventually(
+    () => timed(broker(1)),
+    (count) => count > before,
+  );
 });
 
 test('every process says that it is ready, and of what it depends on', async () => {

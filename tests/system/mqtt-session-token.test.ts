@@ -1,8 +1,12 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
-import { type ErrorMessage, type Fleet, json, position, startFleet } from '../support/fleet.ts';
-import type { TestClient } from '../support/mqtt-client.ts';
-import { TEST_SECRET, token } from '../support/platform.ts';
+import { type ErrorMessage, errorOf, type Fleet, json, position, startFleet } from '../support/fleet.ts';
+import { connectClient, type Received, type TestClient } from '../support/mqtt-client.ts';
+import { startPlatform, TEST_SECRET, token } from '../support/platform.ts';
 import { decodePublish, encode, loginTcp, type RawConnection, TYPE } from '../support/raw-mqtt.ts';
 
 let fleet: Fleet;
@@ -154,6 +158,46 @@ describe('a session', () => {
     await renew(raw, await token('DRIVER', 'driver-8'));
     await raw.closed;
     expect(Date.now()).toBeLessThan(end + 1000 + MARGIN_MS);
+  });
+
+  test.concurrent('whose fresh token can not be checked just now is told to send it again', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const signed = (keyid: string, expiresIn: number) =>
+      jwt.sign({ sub: 'driver-11', role: 'DRIVER' }, privateKey, { algorithm: 'ES256', keyid, expiresIn });
+    let kids = ['first'];
+    const provider = createServer((_request, response) => {
+      const keys = kids.map((kid) => ({ ...publicKey.export({ format: 'jwk' }), kid }));
+      response.writeHead(keys.length > 0 ? 200 : 503, { connection: 'close' }).end(JSON.stringify({ keys }));
+    });
+    await once(provider.listen(0, '127.0.0.1'), 'listening');
+    const { port } = provider.address() as AddressInfo;
+    const platform = await startPlatform({
+      DATABASE_URL: fleet.databaseUrl,
+      JWT_SECRET: '',
+      JWT_JWKS_URL: `http://127.0.0.1:${port}/`,
+    });
+    try {
+      const driver = await connectClient(platform.urls.mqtt, signed('first', 60));
+      await driver.client.subscribeAsync('drivers/driver-11/errors', { qos: 1 });
+      kids = [];
+      const renewWith = () => driver.client.publishAsync('session/token', signed('second', 90), { qos: 1 });
+      // A new key is asked for once in 5 s; until then it is unknown
+      const isUnchecked = () => errorOf(driver.received.at(-1) as Received).code === 'OVERLOADED';
+      for (let seen = 0; seen === 0 || !isUnchecked(); seen = driver.received.length) {
+        await renewWith();
+        await driver.next(() => driver.received.length > seen);
+        await new Promise((resolve) => setTimeout(resolve, 250));
+      }
+      expect(errorOf(driver.received.at(-1) as Received)).toMatchObject({
+        code: 'OVERLOADED',
+        topic: 'session/token',
+        retryAfterMs: 5000,
+      });
+      await driver.end();
+    } finally {
+      await platform.stop();
+      provider.close();
+    }
   });
 
   test.concurrent('with a token for centuries is like any other', async () => {

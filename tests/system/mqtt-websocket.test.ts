@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type ClientOptions, WebSocket } from 'ws';
+import { type ClientOptions, type PerMessageDeflateOptions, WebSocket } from 'ws';
 import { errorOf, type Fleet, json, position, startFleet } from '../support/fleet.ts';
 import type { TestClient } from '../support/mqtt-client.ts';
 import { token } from '../support/platform.ts';
-import { decodePublish, encode, RawConnection, TYPE } from '../support/raw-mqtt.ts';
+import { decodePublish, encode, TYPE } from '../support/raw-mqtt.ts';
+import { openWebSocket } from '../support/raw-websocket.ts';
 
 let fleet: Fleet;
 let operator: TestClient;
@@ -17,24 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => fleet?.stop());
 
-/** A WebSocket, and the MQTT bytes that come over it; every `send` is a frame. */
-async function open(
-  options: ClientOptions = {},
-): Promise<{ socket: WebSocket; raw: RawConnection; frames: number[] }> {
-  const socket = new WebSocket(fleet.platform.urls.ws, 'mqtt', { perMessageDeflate: false, ...options });
-  const frames: number[] = [];
-  const stream = new Duplex({
-    read: () => undefined,
-    write: (chunk: Buffer, _encoding, done) => socket.send(chunk, done),
-  });
-  socket.on('message', (data: Buffer) => {
-    frames.push(data.length);
-    stream.push(data);
-  });
-  socket.on('close', () => stream.destroy());
-  await once(socket, 'open');
-  return { socket, raw: new RawConnection(stream), frames };
-}
+const open = (options: ClientOptions = {}) => openWebSocket(fleet.platform.urls.ws, options);
 
 async function login(sub: string, options: ClientOptions = {}) {
   const connection = await open(options);
@@ -125,6 +109,60 @@ describe('frames', () => {
     socket.terminate();
   });
 
+  test('of the server are compressed against those before them, small ones left as they are', async () => {
+    const { socket, raw, frames } = await login('web-6', { perMessageDeflate: true });
+    raw.send(encode.subscribe(1, [['drivers/web-6/location', 0]]));
+    await raw.next(TYPE.SUBACK);
+    const wire = () => (socket as unknown as { _socket: Socket })._socket.bytesRead;
+    const [framesBefore, wireBefore] = [frames.length, wire()];
+    const sent = Array.from({ length: 20 }, (_, second) =>
+      position({ latitude: 48 + second / 1000, bearing: second }),
+    );
+    for (const fix of sent) {
+      raw.send(encode.publish('drivers/web-6/location', json(fix)));
+      expect(decodePublish(await raw.next(TYPE.PUBLISH)).payload).toMatchObject(fix);
+    }
+    const bytes = frames.slice(framesBefore).reduce((sum, length) => sum + length, 0);
+    expect(wire() - wireBefore).toBeLessThan(bytes / 2);
+    const before = wire();
+    raw.send(encode.ping());
+    await raw.next(TYPE.PINGRESP);
+    // The two bytes of the packet, and two before them
+    expect(wire() - before).toBe(4);
+    socket.terminate();
+  });
+
+  test.each<[string, PerMessageDeflateOptions, RegExp]>([
+    ['as Chromium does', {}, /(?=.*client_max_window_bits=10).*server_max_window_bits=11/],
+    // ws then says nothing of it
+    [
+      'as Firefox does',
+      { clientMaxWindowBits: false as unknown as number },
+      /^(?!.*client_max_window_bits).*server_max_window_bits=11/,
+    ],
+    ['with a smaller window for what it sends', { clientMaxWindowBits: 9 }, /client_max_window_bits=9/],
+    ['with a greater window for what it receives', { serverMaxWindowBits: 12 }, /server_max_window_bits=11/],
+    ['with a window for what it receives that is too small for us', { serverMaxWindowBits: 9 }, /^$/],
+  ])('are offered to be compressed %s', async (_name, offer, agreed) => {
+    const answered = new Promise<string>((resolve) => {
+      const socket = new WebSocket(fleet.platform.urls.ws, 'mqtt', { perMessageDeflate: offer });
+      socket.once('upgrade', ({ headers }) => {
+        resolve(headers['sec-websocket-extensions'] ?? '');
+        socket.once('open', () => socket.terminate());
+      });
+    });
+    expect(await answered).toMatch(agreed);
+    const { socket, raw } = await login('web-7', { perMessageDeflate: { threshold: 0, ...offer } });
+    socket.send(
+      encode.publish('drivers/web-7/location', json(position({ filler: 'x'.repeat(5000) })), {
+        qos: 1,
+        id: 5,
+      }),
+    );
+    expect((await raw.next(TYPE.PUBACK)).body.readUInt16BE(0)).toBe(5);
+    socket.terminate();
+  });
+
   test('of the server hold a whole packet each', async () => {
     const { socket, raw, frames } = await login('web-3');
     raw.send(encode.subscribe(1, [['drivers/web-3/location', 0]]));
@@ -147,6 +185,10 @@ describe('a connection is closed', () => {
     [
       'a compressed frame that unpacks to 100 MB',
       (socket) => socket.send(Buffer.alloc(100_000_000), { compress: true }),
+    ],
+    [
+      'a compressed frame that unpacks to a byte more than a message may have',
+      (socket) => socket.send(Buffer.alloc(1_048_577), { compress: true }),
     ],
     ['a packet of 70 kB', (socket) => socket.send(encode.publish(location, 'x'.repeat(70_000)))],
     [

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
+import { RELAY_LOCK } from '../../ingest/sql/take-outbox.ts';
 import { createMigratedDatabase, type TestDatabase } from '../support/database.ts';
 import { connectClient } from '../support/mqtt-client.ts';
-import { type Platform, startPlatform, token } from '../support/platform.ts';
+import { type Platform, request, startPlatform, token } from '../support/platform.ts';
+import { eventually } from '../support/redis.ts';
 import { caller } from '../support/rest.ts';
 
 let database: TestDatabase;
@@ -41,7 +44,7 @@ describe('the metrics', () => {
     expect(helps.sort()).toEqual([...types.keys()].sort());
     for (const [name, type] of types) {
       expect(name).toMatch(/^fleetcast_[a-z0-9_]+$/);
-      if (type === 'counter') expect(name).toMatch(/_total$/);
+      expect({ name, isTotal: name.endsWith('_total') }).toEqual({ name, isTotal: type === 'counter' });
     }
   });
 
@@ -116,8 +119,123 @@ describe('the metrics', () => {
     }
   });
 
+  test('count what clients hold, and what is written together', async () => {
+    // Those of the test before are gone
+    const before = await eventually(
+      scrape,
+      (text) =>
+        sample(text, 'fleetcast_sessions{kind="clean"}') + sample(text, 'fleetcast_subscriptions') === 0,
+    );
+    const grown = async (name: string) => sample(await scrape(), name) - sample(before, name);
+    const driver = await connectClient(platform.urls.mqtt, await token('DRIVER', 'driver-4'), {
+      clean: false,
+      clientId: 'phone',
+    });
+    await driver.client.subscribeAsync(['drivers/driver-4/errors', 'drivers/driver-4/trips'], { qos: 1 });
+    expect(await grown('fleetcast_sessions{kind="persistent"}')).toBe(1);
+    expect(await grown('fleetcast_sessions{kind="clean"}')).toBe(0);
+    expect(await grown('fleetcast_subscriptions')).toBe(2);
+    const backlog = JSON.stringify(
+      [1, 2, 3].map((second) => ({ latitude: 1, longitude: 2, recordedAt: Date.now() - second * 1000 })),
+    );
+    await driver.client.publishAsync('drivers/driver-4/locations', backlog, { qos: 1 });
+    expect(await grown('fleetcast_append_batch_positions_sum')).toBe(3);
+    expect(await grown('fleetcast_append_batch_positions_count')).toBe(1);
+    await driver.end();
+    await eventually(
+      () => grown('fleetcast_subscriptions'),
+      (filters) => filters === 0,
+    );
+    await eventually(
+      () => grown('fleetcast_store_batch_positions_sum'),
+      (stored) => stored === 3,
+    );
+    expect(
+      await grown('fleetcast_database_query_seconds_count{operation="write-positions"}'),
+    ).toBeGreaterThan(0);
+  });
+
+  test('count REST by the template of the route, also what is refused before it is found', async () => {
+    const before = await scrape();
+    const bearer = { authorization: `Bearer ${await token('OPERATOR', 'operator-2')}` };
+    const ask = (path: string, init: RequestInit = {}) =>
+      fetch(`${platform.urls.rest}${path}`, { headers: bearer, ...init }).then((answer) => answer.text());
+    const wanted: [labels: string, path: string, init?: RequestInit][] = [
+      [
+        'method="GET",route="/v1/drivers/{driverId}/location",status="404"',
+        '/v1/drivers/nobody/location?x=1',
+      ],
+      ['method="HEAD",route="/v1/trips",status="200"', '/V1/trips/', { method: 'HEAD' }],
+      ['method="GET",route="/v1/trips/{tripId}",status="401"', '/v1/trips/some-trip', { headers: {} }],
+      ['method="DELETE",route="/v1/trips",status="405"', '/v1/trips', { method: 'DELETE' }],
+      ['method="GET",route="unknown",status="404"', '/v1/nothing/of/ours'],
+      ['method="GET",route="assets",status="200"', '/docs/assets/swagger-ui.css'],
+    ];
+    for (const [, path, init] of wanted) await ask(path, init);
+    for (const [labels] of wanted) {
+      const name = `fleetcast_api_requests_total{${labels}}`;
+      // Counted when the connection has all of the answer
+      await eventually(
+        async () => sample(await scrape(), name) - sample(before, name),
+        (counted) => counted === 1,
+      );
+    }
+    const timed = 'fleetcast_api_request_seconds_count{method="DELETE",route="/v1/trips",status="4xx"}';
+    expect(sample(await scrape(), timed)).toBe(1);
+  });
+
+  test('show open event streams, and do not take them for slow requests', async () => {
+    const service = caller(platform, await token('SERVICE', 'service-1'));
+    const place = { latitude: 1, longitude: 2 };
+    const trip = await service.post('/v1/trips', { riderId: 'rider-1', pickup: place, dropoff: place });
+    const hangUp = new AbortController();
+    const stream = await fetch(`${platform.urls.rest}/v1/trips/${(trip.body as { id: string }).id}/live`, {
+      headers: { authorization: `Bearer ${await token('RIDER', 'rider-1')}` },
+      signal: hangUp.signal,
+    });
+    expect(stream.status).toBe(200);
+    expect(sample(await scrape(), 'fleetcast_api_event_streams')).toBe(1);
+    hangUp.abort();
+    await eventually(
+      async () => sample(await scrape(), 'fleetcast_api_event_streams'),
+      (open) => open === 0,
+    );
+    const text = await eventually(scrape, (shown) =>
+      shown.includes('route="/v1/trips/{tripId}/live",status="200"'),
+    );
+    expect(text).not.toMatch(/api_request_seconds.*live/);
+  });
+
+  test('show what waits to be told of trips', async () => {
+    const relay = new Client({ connectionString: database.url });
+    await relay.connect();
+    try {
+      // As if the relay were slow: another one, that does nothing, has its turn
+      await relay.query('select pg_advisory_lock($1)', [RELAY_LOCK]);
+      const service = caller(platform, await token('SERVICE', 'service-1'));
+      const place = { latitude: 1, longitude: 2 };
+      const trip = await service.post('/v1/trips', {
+        riderId: 'rider-1',
+        driverId: 'driver-5',
+        pickup: place,
+        dropoff: place,
+      });
+      const { id } = trip.body as { id: string };
+      const bearer = await token('SERVICE', 'service-1');
+      await request(platform, bearer, 'PATCH', `/v1/trips/${id}/status`, { status: 'EN_ROUTE' });
+      const waiting = async () => sample(await scrape(), 'fleetcast_outbox_entries');
+      await eventually(waiting, (entries) => entries > 0);
+      expect(sample(await scrape(), 'fleetcast_outbox_age_seconds')).toBeGreaterThan(0);
+      await relay.query('select pg_advisory_unlock($1)', [RELAY_LOCK]);
+      await eventually(waiting, (entries) => entries === 0);
+      expect(sample(await scrape(), 'fleetcast_outbox_age_seconds')).toBe(0);
+    } finally {
+      await relay.end();
+    }
+  });
+
   test('name nobody: no ids, no places', async () => {
-    expect(await scrape()).not.toMatch(/driver-\d|operator-1|service-1/);
+    expect(await scrape()).not.toMatch(/driver-\d|operator-\d|service-1|rider-1|nobody|some-trip/);
   });
 
   test('are not on the API port', async () => {

@@ -67,6 +67,19 @@ test('what is open with a revoked token is closed at once, over TCP, WebSocket a
   await Promise.all([other, ...clients].map((client) => client.end()));
 });
 
+test('how many hold stands in the metrics', async () => {
+  const count = async () =>
+    Number(
+      /^fleetcast_revocations (\d+)$/m.exec(
+        await (await fetch(`${platform.urls.metrics}/metrics`)).text(),
+      )?.[1],
+    );
+  const before = await count();
+  await revoke({ jti: 'counted', until: inAnHour() });
+  await revoke({ jti: 'counted', until: Date.now() + 2 * HOUR_MS });
+  expect(await count()).toBe(before + 1);
+});
+
 test('a revoked jti is that token alone', async () => {
   const [bad, good, plain] = [
     signed('jti-1', 'stolen'),

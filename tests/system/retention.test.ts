@@ -70,7 +70,7 @@ test('a start takes away what is past the retention, and REST answers as if it h
   const metrics = () => fetch(`${urls.metrics}/metrics`).then((response) => response.text());
   while (!/^fleetcast_partitions 10$/m.test(await metrics()))
     await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(await metrics()).toMatch(/^fleetcast_retention_days_dropped_total 1$/m);
+  expect(await metrics()).toMatch(/^fleetcast_retention_dropped_total 1$/m);
   expect(await metrics()).toMatch(/^fleetcast_retention_failures_total 0$/m);
   expect(output.join('\n')).toContain('a day is over and was dropped');
 });

@@ -66,12 +66,13 @@ describe('a position', () => {
   });
 
   test('that could not be kept is not acknowledged', async () => {
-    const sent = [desk.live('a', at(0)), desk.backlog('b', [at(-1)])];
+    const sent = [desk.live('a', at(0)), desk.backlog('b', [at(-1), at(-2)])];
     await turn();
     desk.appends[0]?.lose();
     await turn();
     expect(sent.map(({ result }) => result)).toEqual([undefined, undefined]);
     expect(await desk.verdicts()).toEqual({});
+    expect(await desk.unkept()).toBe(3);
   });
 
   test('is not acknowledged either when the log itself fails', async () => {

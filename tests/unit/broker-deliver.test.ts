@@ -33,6 +33,7 @@ function client(
     session: newSession(identity, 'TCP', false),
     conn: { writableLength: waiting },
     connected: true,
+    connackSent: true,
     closed: false,
     subscriptions,
     duplicates: {} as Record<string, number>,

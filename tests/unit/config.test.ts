@@ -87,7 +87,7 @@ describe('the configuration', () => {
 
 const ports = ['MQTT_PORT', 'MQTT_WS_PORT', 'MQTTS_PORT', 'MQTT_WSS_PORT', 'API_PORT', 'METRICS_PORT'];
 const limits = Object.keys(variables.properties).filter((name) =>
-  /^MQTT_(MAX|MIN|WS_MAX|.*_MS$|.*_BYTES$)/.test(name),
+  /^MQTT_(MAX|MIN|WS_MAX|FAILURES|FLAPPING|.*_MS$|.*_BYTES$)/.test(name),
 );
 const notNumbers = [
   '-1',
@@ -119,7 +119,10 @@ const bad: [string, string[]][] = [
   ['BACKLOG_MAX_PER_MINUTE', [...notNumbers, '0']],
   ['MAX_CONNECTIONS_PER_DRIVER', [...notNumbers, '0']],
   ['API_RATE_LIMIT_PER_MINUTE', notNumbers],
-  ...limits.map((name): [string, string[]] => [name, [...notNumbers, '0', '2147483648']]),
+  ...limits.map((name): [string, string[]] => [
+    name,
+    [...notNumbers, '2147483648', ...(name.endsWith('_PER_MINUTE') ? [] : ['0'])],
+  ]),
   [
     'CORS_ORIGINS',
     ['*', 'null', 'fleet.example', 'https://a.example/path', 'https://a.example https://b.example', ','],

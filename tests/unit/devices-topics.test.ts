@@ -110,6 +110,7 @@ describe('a message on a topic of OwnTracks, wherever it may come from,', () => 
     const client = {
       session: newSession(identity(role), 'TCP', false),
       conn: { writableLength: 0 },
+      connackSent: true,
       subscriptions: { 'owntracks/+/+': { qos: 2 } },
       duplicates: {},
     };

@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { readConfig } from '../../shared/config.ts';
 import { Health } from '../../shared/health.ts';
@@ -13,12 +14,15 @@ let server: MetricsServer | undefined;
 
 afterEach(() => server?.stop());
 
-async function start(host: string, token?: string): Promise<void> {
+/** What it has logged. */
+async function start(host: string, token?: string): Promise<string[]> {
+  const lines: string[] = [];
   const registry = new Registry();
   watch(registry, 'some', 'Some', () => 1);
-  const { log, levels } = createLog('silent');
-  const door = new LogLevelDoor(levels, log);
+  const log = pino({}, { write: (line: string) => void lines.push(line) });
+  const door = new LogLevelDoor(createLog('silent').levels, log);
   server = await startMetricsServer({ host, port: 0, token }, registry, new Health(), door, log);
+  return lines;
 }
 
 const ask = (path: string, authorization?: string, host = '127.0.0.1') =>
@@ -64,9 +68,16 @@ describe('with METRICS_TOKEN', () => {
 });
 
 describe('without METRICS_TOKEN', () => {
-  test('/metrics is for this machine', async () => {
-    await start('0.0.0.0');
+  test('/metrics is for this machine, which the start says', async () => {
+    const lines = await start('0.0.0.0');
     expect((await ask('/metrics')).status).toBe(200);
+    expect(lines).toEqual([expect.stringMatching(/"level":40.*METRICS_TOKEN/)]);
+  });
+
+  test('there is nothing to say where only this machine can ask', async () => {
+    expect(await start('127.0.0.1')).toEqual([]);
+    await server?.stop();
+    expect(await start('0.0.0.0', TOKEN)).toEqual([]);
   });
 
   test('for nobody else, of whom there are all that come by another address', async () => {

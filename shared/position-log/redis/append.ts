@@ -2,7 +2,7 @@ import type { RedisConnection } from '../../redis/connection.ts';
 import type { ActiveTrip } from '../../trips/active-trips.ts';
 import type { LoggedPosition, Submission } from '../index.ts';
 import { APPEND_SCRIPT } from './append-script.ts';
-import { heldRow, row } from './entry.ts';
+import { heldRow, row, tracedRow } from './entry.ts';
 import type { Shards } from './shards.ts';
 
 export type AppendLimits = {
@@ -64,7 +64,7 @@ export class Appender {
         args: [
           ...argumentsOf(submission),
           known(submission.driverId)?.version ?? '',
-          JSON.stringify(submission.positions.map(row)),
+          JSON.stringify(rowsOf(submission)),
           ...candidates(submission),
         ],
       })),
@@ -78,9 +78,11 @@ export class Appender {
       shard,
       positions.map((position) => {
         const held = JSON.stringify(heldRow(position));
+        const payload =
+          position.trace === undefined ? held : JSON.stringify([...heldRow(position), position.trace]);
         return {
           driverId: position.driverId,
-          args: ['h', 1, 0, position.recordedAt, position.receivedAt, '', `[${held}]`, held, ''],
+          args: ['h', 1, 0, position.recordedAt, position.receivedAt, '', `[${payload}]`, held, ''],
         };
       }),
     );
@@ -109,6 +111,11 @@ export class Appender {
     }
     return this.redis.fleetcastAppend(keys.length, ...keys, ...args);
   }
+}
+
+function rowsOf({ positions, trace }: Submission) {
+  if (trace === undefined) return positions.map(row);
+  return positions.map((position, index) => (index === 0 ? tracedRow(position, trace) : row(position)));
 }
 
 const newestGiven = ({ positions }: Submission) =>

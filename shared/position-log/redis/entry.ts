@@ -13,7 +13,9 @@ type Row = [
   recordedAt: number | null,
   /** Only of what was held: the trip that it belongs to, and whether its time was assigned. */
   tripId?: string | null,
-  timeAssigned?: 0 | 1,
+  timeAssigned?: 0 | 1 | null,
+  /** Only of the first row of what is traced: a traceparent. */
+  trace?: string,
 ];
 
 export const row = (position: SubmittedPosition): Row => [
@@ -25,6 +27,14 @@ export const row = (position: SubmittedPosition): Row => [
   position.altitude,
   position.battery,
   position.recordedAt,
+];
+
+/** As row, of the first position of what is traced. */
+export const tracedRow = (position: SubmittedPosition, trace: string): Row => [
+  ...(row(position) as [number, number, null, null, null, null, null, number]),
+  null,
+  null,
+  trace,
 ];
 
 export const heldRow = (position: LoggedPosition): Row => [
@@ -49,7 +59,7 @@ export function positionsOf(driverId: string, value: string): LoggedPosition[] {
   const [text, kind, receivedAt, assigned, tripId = '', beganAt] = header;
   const trip = tripId === '' ? null : { id: tripId, beganAt: Number(beganAt) };
   let nextAssigned = Number(assigned);
-  return rowsOf(value.slice(text.length)).map((given) => {
+  return rowsOf(value.slice(text.length)).map((given): LoggedPosition => {
     const timeAssigned = given[7] === null || given[9] === 1;
     const recordedAt = given[7] ?? nextAssigned++;
     return {
@@ -63,6 +73,7 @@ export function positionsOf(driverId: string, value: string): LoggedPosition[] {
             : null,
       timeAssigned,
       ...positionOf(given, recordedAt),
+      ...(typeof given[10] === 'string' ? { trace: given[10] } : {}),
     };
   });
 }

@@ -1,5 +1,5 @@
 import { ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
-import { BoundedMap } from '../../eta/bounded-map.ts';
+import { BoundedMap } from '../../bounded-map.ts';
 import { type CircuitState, circuitState } from '../../telemetry/circuits.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import { DriverState } from '../driver-state.ts';

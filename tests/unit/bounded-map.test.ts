@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { BoundedMap } from '../../shared/eta/bounded-map.ts';
+import { BoundedMap } from '../../shared/bounded-map.ts';
 
 function filled(capacity: number, keys: number): BoundedMap<number> {
   const map = new BoundedMap<number>(capacity);
