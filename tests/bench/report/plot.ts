@@ -10,6 +10,8 @@ const COLOURS: Record<string, string> = {
 };
 const OF_PEERS = '#7f7f7f';
 
+const TITLE = 'CPU microseconds a position, all processes together';
+
 const ROW = 26;
 const LEFT = 300;
 const WIDTH = 560;
@@ -41,8 +43,9 @@ export function plot(rows: readonly TrafficRow[]): string {
   );
   const height = TOP + rows.length * ROW + 10;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${LEFT + WIDTH + 60}" height="${height}" font-family="sans-serif" font-size="12">
+<title>${TITLE}</title>
 <rect width="100%" height="100%" fill="#fff"/>
-<text x="10" y="20" font-size="14">CPU microseconds a position, all processes together</text>
+<text x="10" y="20" font-size="14">${TITLE}</text>
 ${[...legend, ...bars].join('\n')}
 </svg>
 `;
