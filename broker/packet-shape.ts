@@ -35,7 +35,5 @@ function shapeProblem({ packet: { cmd, length, messageId }, _pos: end }: Parser)
   // The rest of a PUBLISH is its payload
   if (end < length && cmd !== 'publish') return `${cmd}: longer than what it holds`;
   if (messageId === 0) return `${cmd}: packet identifier 0`;
-  // 3.10.3-2; a SUBSCRIBE without filters is refused by Aedes
-  if (cmd === 'unsubscribe' && length === 2) return `${cmd}: no filters`;
   return undefined;
 }
